@@ -1,0 +1,221 @@
+//! Every write, fsync and rename of the store goes through here, in the order that survives a crash, and a test can stop
+//! it at any step.
+//!
+//! Durability is an order: write, fsync, rename, fsync the folder, publish. A test makes an [`Fs`] that
+//! [stops after N steps](Fs::stopping_after): the step that reaches the limit is half done (a write is torn in the
+//! middle), and everything after it fails, as if the process had been killed there.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use crate::{Error, Result};
+
+/// Write access to the file system. Cheap to clone; clones share the step counter.
+#[derive(Debug, Clone, Default)]
+pub struct Fs {
+    steps: Arc<Steps>,
+}
+
+#[derive(Debug)]
+struct Steps {
+    taken: AtomicU64,
+    stop_after: u64,
+}
+
+impl Default for Steps {
+    fn default() -> Self {
+        Steps { taken: AtomicU64::new(0), stop_after: u64::MAX }
+    }
+}
+
+/// What a step may do.
+enum Step {
+    Whole,
+    Torn,
+}
+
+impl Fs {
+    /// An `Fs` that does `steps` writes, fsyncs, renames and removals, and then fails for ever: a killed process.
+    pub fn stopping_after(steps: u64) -> Fs {
+        Fs { steps: Arc::new(Steps { taken: AtomicU64::new(0), stop_after: steps }) }
+    }
+
+    /// Steps taken so far.
+    pub fn steps_taken(&self) -> u64 {
+        self.steps.taken.load(Ordering::Relaxed)
+    }
+
+    fn step(&self, path: &Path) -> Result<Step> {
+        let n = self.steps.taken.fetch_add(1, Ordering::Relaxed);
+        if n < self.steps.stop_after {
+            Ok(Step::Whole)
+        } else if n == self.steps.stop_after {
+            Ok(Step::Torn)
+        } else {
+            Err(stopped(path))
+        }
+    }
+
+    /// As [`step`](Self::step), for operations that cannot be half done.
+    fn whole_step(&self, path: &Path) -> Result<()> {
+        match self.step(path)? {
+            Step::Whole => Ok(()),
+            Step::Torn => Err(stopped(path)),
+        }
+    }
+
+    /// Creates a file that must not exist yet, for buffered appending.
+    pub fn create(&self, path: &Path) -> Result<Appender> {
+        self.whole_step(path)?;
+        let file = OpenOptions::new().write(true).create_new(true).open(path).map_err(Error::io(path))?;
+        let sink = Sink { fs: self.clone(), path: path.to_owned(), file };
+        Ok(Appender { inner: BufWriter::with_capacity(1 << 20, sink), written: 0 })
+    }
+
+    /// Creates a folder and its parents.
+    pub fn create_dir_all(&self, path: &Path) -> Result<()> {
+        self.whole_step(path)?;
+        fs::create_dir_all(path).map_err(Error::io(path))
+    }
+
+    /// Renames, then fsyncs the folder that now holds the name.
+    pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.whole_step(from)?;
+        #[expect(clippy::disallowed_methods, reason = "the one place that renames")]
+        fs::rename(from, to).map_err(Error::io(from))?;
+        match to.parent() {
+            Some(parent) => self.sync_dir(parent),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes the names in a folder durable.
+    pub fn sync_dir(&self, path: &Path) -> Result<()> {
+        self.whole_step(path)?;
+        File::open(path).and_then(|d| d.sync_all()).map_err(Error::io(path))
+    }
+
+    /// Removes a folder and all in it.
+    pub fn remove_dir_all(&self, path: &Path) -> Result<()> {
+        self.whole_step(path)?;
+        fs::remove_dir_all(path).map_err(Error::io(path))
+    }
+
+    /// Removes a file.
+    pub fn remove_file(&self, path: &Path) -> Result<()> {
+        self.whole_step(path)?;
+        fs::remove_file(path).map_err(Error::io(path))
+    }
+
+    /// Puts `bytes` at `path` whole or not at all: temporary file, fsync, rename, fsync of the folder.
+    pub fn replace(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        let temporary = path.with_extension("tmp");
+        if temporary.exists() {
+            self.remove_file(&temporary)?;
+        }
+        let mut file = self.create(&temporary)?;
+        file.write_all(bytes).map_err(Error::io(&temporary))?;
+        file.finish()?;
+        self.rename(&temporary, path)
+    }
+}
+
+fn stopped(path: &Path) -> Error {
+    Error::Io { path: path.to_owned(), source: io::Error::other("stopped by a test") }
+}
+
+/// A new file being appended to.
+#[derive(Debug)]
+pub struct Appender {
+    inner: BufWriter<Sink>,
+    written: u64,
+}
+
+#[derive(Debug)]
+struct Sink {
+    fs: Fs,
+    path: PathBuf,
+    file: File,
+}
+
+impl Appender {
+    /// Bytes appended so far.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// The file's path.
+    pub fn path(&self) -> &Path {
+        &self.inner.get_ref().path
+    }
+
+    /// Appends, with the path in the error.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.write_all(bytes).map_err(|e| Error::io(self.path())(e))
+    }
+
+    /// Flushes and fsyncs. Returns the file's length in bytes.
+    pub fn finish(mut self) -> Result<u64> {
+        self.inner.flush().map_err(|e| Error::io(self.path())(e))?;
+        let sink = self.inner.get_ref();
+        sink.fs.whole_step(&sink.path)?;
+        sink.file.sync_data().map_err(Error::io(&sink.path))?;
+        Ok(self.written)
+    }
+}
+
+impl Write for Appender {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let n = self.inner.write(buf)?;
+        self.written += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        match self.fs.step(&self.path) {
+            Ok(Step::Whole) => self.file.write(buf),
+            Ok(Step::Torn) => {
+                let half = buf.get(..buf.len() / 2).unwrap_or_default();
+                self.file.write_all(half)?;
+                Err(io::Error::other("stopped by a test in the middle of a write"))
+            }
+            Err(_) => Err(io::Error::other("stopped by a test")),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replace_leaves_the_old_content_at_every_stop() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("f.json");
+        Fs::default().replace(&path, b"old old old").expect("first write");
+        for stop in 0..20 {
+            let fs = Fs::stopping_after(stop);
+            let done = fs.replace(&path, b"new new new").is_ok();
+            let content = fs::read(&path).expect("the file is always there");
+            assert!(content == b"new new new" || (!done && content == b"old old old"), "half a file after {stop} steps");
+            fs::write(&path, b"old old old").expect("reset");
+        }
+    }
+}

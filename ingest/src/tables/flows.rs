@@ -1,0 +1,93 @@
+//! `flows`: one row per flow, stored as one part per segment that saw it.
+
+use wiretape_engine::{
+    column::{I64, Ip, Symbol, Text, Ts, U8, U16},
+    table,
+    table::{Encoding, Merge},
+};
+
+table! {
+    /// One row per flow: a 5-tuple between its first packet and its end. src is the initiator, dst the responder; _out is src to dst, _in is dst to src.
+    pub static FLOWS: "flows", row FlowRow, builder FlowBuilder, part_key "flow_id" {
+        /// Time of the first packet, ns precision, UTC.
+        start_ts: Ts [encoded(Encoding::Delta) merged(Merge::Min)],
+        /// Time of the last packet.
+        end_ts: Ts [encoded(Encoding::Delta) merged(Merge::Max)],
+        /// Stable id of the flow: segment of its first packet << 32 | number within it.
+        flow_id: I64 [encoded(Encoding::Delta)],
+        /// Parts of a flow that spans segments: 1 holds its start, 2 its end, 3 both. 3 in every row shown.
+        part: U8 [merged(Merge::Or)],
+        /// Community ID version 1 of the 5-tuple (corelight/community-id-spec), seed 0.
+        community_id: Text [encoded(Encoding::Plain)],
+        /// Name of the capturing node; NULL for capture files that do not say.
+        node: Option<Symbol>,
+        /// Initiator's address.
+        src_ip: Ip,
+        /// Responder's address.
+        dst_ip: Ip,
+        /// Initiator's port; NULL where the protocol has none.
+        src_port: Option<U16>,
+        /// Responder's port; NULL where the protocol has none.
+        dst_port: Option<U16>,
+        /// IP protocol number.
+        ip_proto: U8,
+        /// Name of the transport protocol, as in packets.proto.
+        proto: Symbol,
+        /// VLAN id of the innermost tag.
+        vlan_id: Option<U16>,
+        /// Encapsulations around the flow, as in packets.tunnel.
+        tunnel: Option<Symbol>,
+        /// Packets from src to dst.
+        packets_out: I64 [merged(Merge::Sum)],
+        /// Packets from dst to src.
+        packets_in: I64 [merged(Merge::Sum)],
+        /// Bytes on the wire (whole frames) from src to dst.
+        bytes_out: I64 [merged(Merge::Sum)],
+        /// Bytes on the wire (whole frames) from dst to src.
+        bytes_in: I64 [merged(Merge::Sum)],
+        /// Transport payload bytes from src to dst, retransmissions included.
+        payload_bytes_out: I64 [merged(Merge::Sum)],
+        /// Transport payload bytes from dst to src, retransmissions included.
+        payload_bytes_in: I64 [merged(Merge::Sum)],
+        /// TCP flags seen from src, or-ed; NULL for other protocols.
+        tcp_flags_out: Option<U8> [merged(Merge::Or)],
+        /// TCP flags seen from dst, or-ed.
+        tcp_flags_in: Option<U8> [merged(Merge::Or)],
+        /// TCP state after the last packet: syn_sent, syn_received, established, closing, closed, reset, midstream; NULL for other protocols.
+        tcp_state: Option<Symbol> [merged(Merge::Last)],
+        /// Why the flow ended: fin, rst, idle, active (time-out on packet time), port_reuse, evicted (table full), end (of the capture); NULL while it is open.
+        end_reason: Option<Symbol> [merged(Merge::Last)],
+        /// TCP completeness bits, or-ed: SYN 1, SYN-ACK 2, ACK 4, data 8, FIN 16, RST 32 (as in Wireshark's tcp.completeness).
+        completeness: Option<U8> [merged(Merge::Or)],
+        /// SYN to the ACK that ends the handshake, ns, as seen at the capture point.
+        handshake_ns: Option<I64> [merged(Merge::Max)],
+        /// Smallest time from a data segment of src to its acknowledgement, ns: the path from the capture point to dst and back.
+        rtt_out_ns: Option<I64> [merged(Merge::Min)],
+        /// Smallest time from a data segment of dst to its acknowledgement, ns.
+        rtt_in_ns: Option<I64> [merged(Merge::Min)],
+        /// First payload byte of src to first payload byte of dst, ns: time to first byte.
+        ttfb_ns: Option<I64> [merged(Merge::Max)],
+        /// Segments from src whose payload was seen before.
+        retransmissions_out: I64 [merged(Merge::Sum)],
+        /// Segments from dst whose payload was seen before.
+        retransmissions_in: I64 [merged(Merge::Sum)],
+        /// Segments from src that fill a hole left by later ones.
+        out_of_order_out: I64 [merged(Merge::Sum)],
+        /// Segments from dst that fill a hole left by later ones.
+        out_of_order_in: I64 [merged(Merge::Sum)],
+        /// Duplicate acknowledgements sent by src.
+        dup_acks_out: I64 [merged(Merge::Sum)],
+        /// Duplicate acknowledgements sent by dst.
+        dup_acks_in: I64 [merged(Merge::Sum)],
+        /// Packets from src that announce a zero window.
+        zero_windows_out: I64 [merged(Merge::Sum)],
+        /// Packets from dst that announce a zero window.
+        zero_windows_in: I64 [merged(Merge::Sum)],
+        /// Packets with RST set, both ways.
+        rst_count: I64 [merged(Merge::Sum)],
+        /// Packets with FIN set, both ways.
+        fin_count: I64 [merged(Merge::Sum)],
+        /// Application protocol by content; NULL where not recognised.
+        app_proto: Option<Symbol> [merged(Merge::Last)],
+    }
+}

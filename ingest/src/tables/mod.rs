@@ -1,0 +1,11 @@
+//! The tables that ingest fills, each declared once in a file of its own.
+
+mod flows;
+mod packets;
+
+pub use flows::{FLOWS, FlowBuilder, FlowRow};
+pub use packets::{PACKETS, PacketBuilder, PacketRow};
+use wiretape_engine::TableDef;
+
+/// Every table, in the order users see them.
+pub static TABLES: &[&TableDef] = &[&PACKETS, &FLOWS];
