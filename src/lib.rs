@@ -1,1 +1,3 @@
-//! stub
+//! Wiretape: an embedded time-series packet database.
+
+pub mod demo;

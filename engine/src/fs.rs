@@ -6,6 +6,7 @@
 //! middle), and everything after it fails, as if the process had been killed there.
 
 use std::{
+    fmt::{self, Debug},
     fs::{self, File, OpenOptions},
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
@@ -14,6 +15,8 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
+
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::{Error, Result};
 
@@ -76,7 +79,7 @@ impl Fs {
         self.whole_step(path)?;
         let file = OpenOptions::new().write(true).create_new(true).open(path).map_err(Error::io(path))?;
         let sink = Sink { fs: self.clone(), path: path.to_owned(), file };
-        Ok(Appender { inner: BufWriter::with_capacity(1 << 20, sink), written: 0 })
+        Ok(Appender { inner: BufWriter::with_capacity(1 << 20, sink), written: 0, hash: Box::new(Xxh3::new()) })
     }
 
     /// Creates a folder and its parents.
@@ -132,10 +135,16 @@ fn stopped(path: &Path) -> Error {
 }
 
 /// A new file being appended to.
-#[derive(Debug)]
 pub struct Appender {
     inner: BufWriter<Sink>,
     written: u64,
+    hash: Box<Xxh3>,
+}
+
+impl Debug for Appender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Appender({}, {} bytes)", self.path().display(), self.written)
+    }
 }
 
 #[derive(Debug)]
@@ -149,6 +158,11 @@ impl Appender {
     /// Bytes appended so far.
     pub fn written(&self) -> u64 {
         self.written
+    }
+
+    /// XXH3-64 of the bytes appended so far: the component checksum of `segment.json`.
+    pub fn checksum(&self) -> u64 {
+        self.hash.digest()
     }
 
     /// The file's path.
@@ -174,6 +188,7 @@ impl Appender {
 impl Write for Appender {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let n = self.inner.write(buf)?;
+        self.hash.update(buf.get(..n).unwrap_or(buf));
         self.written += n as u64;
         Ok(n)
     }

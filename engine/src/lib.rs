@@ -19,11 +19,17 @@ pub mod fs;
 pub mod index;
 pub mod manifest;
 pub mod raw;
+mod sealed_json;
 pub mod segment;
 pub mod table;
 pub mod verify;
 
 
+pub use db::{Db, View, Writer};
 pub use error::{Error, Result};
+pub use segment::Segment;
 
 pub use table::{ColumnDef, TableDef};
+
+#[doc(hidden)]
+pub use sealed_json::fuzz_manifest;

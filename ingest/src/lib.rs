@@ -12,6 +12,8 @@
 pub mod decode;
 pub mod flow;
 pub mod frame;
+pub mod import;
+pub mod pipeline;
 pub mod source;
 pub mod tables;
 

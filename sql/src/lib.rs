@@ -1,1 +1,36 @@
-//! stub
+//! Wiretape's SQL: DataFusion over the store, read-only by construction.
+//!
+//! ```text
+//!  text ──parse──► Statement ──plan──► Prepared (one View, typed) ──run──► Outcome
+//!                                                                   ├─ Rows      a stream of record batches
+//!                                                                   ├─ CopyOut   bytes or batches for a client
+//!                                                                   └─ Copied    a file was written
+//!  Database (store, limits, caches) ──session()──► Session, one per connection
+//! ```
+//!
+//! A [`Session`] turns SQL text into a stream of record batches or, for `COPY`, into the exact packets. It knows no
+//! protocol and no client: encodings of rows belong to those who speak to one. Every error is a [`SqlError`] with a
+//! SQLSTATE and, where it has one, a position in the text.
+
+mod catalog;
+mod config;
+mod copy;
+mod database;
+mod error;
+pub mod export;
+mod limit;
+mod prepared;
+mod session;
+mod statement;
+mod system;
+mod table;
+mod udf;
+
+pub use catalog::{CATALOG, PUBLIC, SYSTEM};
+pub use config::{Config, DEFAULT_MEMORY_LIMIT_BYTES, DEFAULT_SPILL_LIMIT_BYTES};
+pub use copy::{CopyData, CopyFormat, CopyOptions, CopyOut, CopyPlan};
+pub use database::Database;
+pub use error::SqlError;
+pub use prepared::{Outcome, Prepared, QueryPlan, SetPlan};
+pub use session::Session;
+pub use statement::{Ast, CopyStatement, CopySource, CopyTarget, Kind, Statement};

@@ -33,9 +33,9 @@ table! {
         ip_proto: U8,
         /// Name of the transport protocol, as in packets.proto.
         proto: Symbol,
-        /// VLAN id of the innermost tag.
+        /// VLAN id of the innermost tag; NULL without one and for a priority tag (0). Flows of two VLANs are never one.
         vlan_id: Option<U16>,
-        /// Encapsulations around the flow, as in packets.tunnel.
+        /// Encapsulations around the flow, as in packets.tunnel of its first packet. But for MPLS, flows of two paths are never one.
         tunnel: Option<Symbol>,
         /// Packets from src to dst.
         packets_out: I64 [merged(Merge::Sum)],
@@ -55,31 +55,31 @@ table! {
         tcp_flags_in: Option<U8> [merged(Merge::Or)],
         /// TCP state after the last packet: syn_sent, syn_received, established, closing, closed, reset, midstream; NULL for other protocols.
         tcp_state: Option<Symbol> [merged(Merge::Last)],
-        /// Why the flow ended: fin, rst, idle, active (time-out on packet time), port_reuse, evicted (table full), end (of the capture); NULL while it is open.
+        /// Why the flow ended: fin or rst where the connection was over, whatever was noticed first; else idle or active (time-outs on packet time), port_reuse (another SYN), evicted (table full), end (of the capture); NULL while it is open.
         end_reason: Option<Symbol> [merged(Merge::Last)],
         /// TCP completeness bits, or-ed: SYN 1, SYN-ACK 2, ACK 4, data 8, FIN 16, RST 32 (as in Wireshark's tcp.completeness).
         completeness: Option<U8> [merged(Merge::Or)],
-        /// SYN to the ACK that ends the handshake, ns, as seen at the capture point.
+        /// First SYN to the ACK that ends the handshake, ns, as seen at the capture point; SYN retransmissions included.
         handshake_ns: Option<I64> [merged(Merge::Max)],
-        /// Smallest time from a data segment of src to its acknowledgement, ns: the path from the capture point to dst and back.
+        /// Smallest time from a data segment of src, sent once, to its acknowledgement, ns: the path from the capture point to dst and back.
         rtt_out_ns: Option<I64> [merged(Merge::Min)],
-        /// Smallest time from a data segment of dst to its acknowledgement, ns.
+        /// Smallest time from a data segment of dst, sent once, to its acknowledgement, ns.
         rtt_in_ns: Option<I64> [merged(Merge::Min)],
-        /// First payload byte of src to first payload byte of dst, ns: time to first byte.
+        /// First payload byte of src to first payload byte of dst, ns: time to first byte. NULL where dst spoke first.
         ttfb_ns: Option<I64> [merged(Merge::Max)],
-        /// Segments from src whose payload was seen before.
+        /// Segments from src with sequence space (payload, SYN or FIN) that was seen before; keep-alives and window probes are not counted.
         retransmissions_out: I64 [merged(Merge::Sum)],
-        /// Segments from dst whose payload was seen before.
+        /// Segments from dst with sequence space that was seen before.
         retransmissions_in: I64 [merged(Merge::Sum)],
-        /// Segments from src that fill a hole left by later ones.
+        /// Segments from src that fill a hole left by later ones: late, or sent again after a loss before the capture point.
         out_of_order_out: I64 [merged(Merge::Sum)],
         /// Segments from dst that fill a hole left by later ones.
         out_of_order_in: I64 [merged(Merge::Sum)],
-        /// Duplicate acknowledgements sent by src.
+        /// Duplicate acknowledgements sent by src (RFC 5681 section 2: same number and window, no payload, data outstanding).
         dup_acks_out: I64 [merged(Merge::Sum)],
         /// Duplicate acknowledgements sent by dst.
         dup_acks_in: I64 [merged(Merge::Sum)],
-        /// Packets from src that announce a zero window.
+        /// Packets from src that announce a zero window, without SYN, FIN and RST.
         zero_windows_out: I64 [merged(Merge::Sum)],
         /// Packets from dst that announce a zero window.
         zero_windows_in: I64 [merged(Merge::Sum)],

@@ -1,0 +1,187 @@
+//! The three pcapng blocks that are written here, and how they are read back (draft-ietf-opsawg-pcapng).
+//!
+//! Always little-endian, one section. Only what [`RawWriter`](super::RawWriter) writes is read: captures from elsewhere
+//! come in through a source, not through this.
+//!
+//! Timestamps: the unsigned 64-bit count of the interface's unit that pcapng asks for. A time before 1970 is written as
+//! two's complement and read back as such; other tools show it as a time far ahead.
+
+use super::{Direction, Interface, RawPacket, Resolution};
+
+/// Section Header Block.
+pub(crate) const SECTION: u32 = 0x0A0D_0D0A;
+/// Interface Description Block.
+pub(crate) const INTERFACE: u32 = 1;
+/// Enhanced Packet Block.
+pub(crate) const PACKET: u32 = 6;
+
+const BYTE_ORDER_MAGIC: u32 = 0x1A2B_3C4D;
+const OPT_END: u16 = 0;
+const IF_NAME: u16 = 2;
+const IF_TSRESOL: u16 = 9;
+const EPB_FLAGS: u16 = 2;
+
+/// Block type, total length, and the total length again at the end.
+const BLOCK_OVERHEAD: usize = 12;
+/// Interface, timestamp high and low, captured and original length.
+const PACKET_HEADER: usize = 20;
+/// The flags option and the end of options.
+const FLAGS_OPTION: usize = 12;
+
+/// Bytes of the block that [`push_packet`] appends.
+pub(crate) fn packet_block_len(packet: &RawPacket<'_>) -> usize {
+    let options = if packet.direction.is_some() { FLAGS_OPTION } else { 0 };
+    BLOCK_OVERHEAD + PACKET_HEADER + packet.data.len().next_multiple_of(4) + options
+}
+
+/// Appends a Section Header Block of unknown section length.
+pub(crate) fn push_section(out: &mut Vec<u8>) {
+    block(out, SECTION, 16, |out| {
+        out.extend_from_slice(&BYTE_ORDER_MAGIC.to_le_bytes());
+        out.extend_from_slice(&1u16.to_le_bytes());
+        out.extend_from_slice(&0u16.to_le_bytes());
+        out.extend_from_slice(&(-1i64).to_le_bytes());
+    });
+}
+
+/// Appends an Interface Description Block. `name_len` is the length of its name, which the caller has checked.
+pub(crate) fn push_interface(out: &mut Vec<u8>, interface: &Interface, name_len: u16) {
+    let name_option = if name_len == 0 { 0 } else { 4 + usize::from(name_len).next_multiple_of(4) };
+    block(out, INTERFACE, 8 + name_option + 8 + 4, |out| {
+        out.extend_from_slice(&interface.link_type.to_le_bytes());
+        out.extend_from_slice(&0u16.to_le_bytes());
+        out.extend_from_slice(&interface.snaplen.to_le_bytes());
+        if name_len > 0 {
+            option_header(out, IF_NAME, name_len);
+            out.extend_from_slice(interface.name.as_bytes());
+            pad(out, interface.name.len());
+        }
+        option_header(out, IF_TSRESOL, 1);
+        out.extend_from_slice(&[interface.resolution.exponent(), 0, 0, 0]);
+        option_header(out, OPT_END, 0);
+    });
+}
+
+/// Appends an Enhanced Packet Block on interface number `interface`, whose unit is `resolution`; what is below that
+/// unit is rounded down.
+#[inline]
+pub(crate) fn push_packet(out: &mut Vec<u8>, packet: &RawPacket<'_>, interface: u32, resolution: Resolution) {
+    let units = match resolution {
+        Resolution::Micro => packet.ts_ns.div_euclid(1000),
+        Resolution::Nano => packet.ts_ns,
+    };
+    let stamp = (units as u64).to_le_bytes();
+    let (low, high) = stamp.split_at(4);
+    let body = packet_block_len(packet) - BLOCK_OVERHEAD;
+    block(out, PACKET, body, |out| {
+        let captured = length(packet.data.len());
+        out.extend_from_slice(&interface.to_le_bytes());
+        out.extend_from_slice(high);
+        out.extend_from_slice(low);
+        out.extend_from_slice(&captured.to_le_bytes());
+        out.extend_from_slice(&packet.orig_len.to_le_bytes());
+        out.extend_from_slice(packet.data);
+        pad(out, packet.data.len());
+        if let Some(direction) = packet.direction {
+            let flags: u32 = match direction {
+                Direction::In => 1,
+                Direction::Out => 2,
+            };
+            option_header(out, EPB_FLAGS, 4);
+            out.extend_from_slice(&flags.to_le_bytes());
+            option_header(out, OPT_END, 0);
+        }
+    });
+}
+
+#[inline]
+fn block(out: &mut Vec<u8>, kind: u32, body_len: usize, body: impl FnOnce(&mut Vec<u8>)) {
+    let total = length(body_len + BLOCK_OVERHEAD).to_le_bytes();
+    out.reserve(body_len + BLOCK_OVERHEAD);
+    out.extend_from_slice(&kind.to_le_bytes());
+    out.extend_from_slice(&total);
+    body(out);
+    out.extend_from_slice(&total);
+}
+
+fn option_header(out: &mut Vec<u8>, code: u16, len: u16) {
+    out.extend_from_slice(&code.to_le_bytes());
+    out.extend_from_slice(&len.to_le_bytes());
+}
+
+#[inline]
+fn pad(out: &mut Vec<u8>, len: usize) {
+    let padding = len.next_multiple_of(4) - len;
+    out.extend_from_slice([0; 4].get(..padding).unwrap_or_default());
+}
+
+fn length(len: usize) -> u32 {
+    u32::try_from(len).expect("packets and names are checked against limits far below 4 GiB")
+}
+
+/// One block, its lengths checked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Block<'a> {
+    /// Its type.
+    pub(crate) kind: u32,
+    /// What stands between the two lengths.
+    pub(crate) body: &'a [u8],
+}
+
+/// Takes a block off the front of `bytes`; the error says which rule does not hold.
+#[inline]
+pub(crate) fn next_block<'a>(bytes: &mut &'a [u8]) -> Result<Block<'a>, &'static str> {
+    let (&kind, rest) = bytes.split_first_chunk::<4>().ok_or("a block type is cut off")?;
+    let (&total, rest) = rest.split_first_chunk::<4>().ok_or("a block length is cut off")?;
+    let body_len =
+        (u32::from_le_bytes(total) as usize).checked_sub(BLOCK_OVERHEAD).ok_or("a block length is below 12")?;
+    let (body, rest) = rest.split_at_checked(body_len).ok_or("a block is longer than its frame")?;
+    let (&again, rest) = rest.split_first_chunk::<4>().ok_or("a block is longer than its frame")?;
+    if again != total || !body_len.is_multiple_of(4) {
+        return Err("a block's two lengths differ");
+    }
+    *bytes = rest;
+    Ok(Block { kind: u32::from_le_bytes(kind), body })
+}
+
+/// Reads an Enhanced Packet Block's body.
+pub(crate) fn read_packet<'a>(body: &'a [u8], interfaces: &[Interface]) -> Result<RawPacket<'a>, &'static str> {
+    let mut rest = body;
+    let interface = take_u32(&mut rest)?;
+    let (high, low) = (take_u32(&mut rest)?, take_u32(&mut rest)?);
+    let (captured, orig_len) = (take_u32(&mut rest)?, take_u32(&mut rest)?);
+    let resolution =
+        interfaces.get(interface as usize).ok_or("a packet names an interface that is not there")?.resolution;
+    let units = ((u64::from(high) << 32) | u64::from(low)) as i64;
+    let ts_ns = match resolution {
+        Resolution::Micro => units.checked_mul(1000).ok_or("a timestamp is out of range")?,
+        Resolution::Nano => units,
+    };
+    let (data, rest) = rest.split_at_checked(captured as usize).ok_or("a packet is longer than its block")?;
+    let padding = data.len().next_multiple_of(4) - data.len();
+    let options = rest.get(padding..).ok_or("a packet is longer than its block")?;
+    Ok(RawPacket { ts_ns, interface, orig_len, data, direction: read_direction(options)? })
+}
+
+fn read_direction(options: &[u8]) -> Result<Option<Direction>, &'static str> {
+    let Some((header, value)) = options.split_first_chunk::<4>() else {
+        return if options.is_empty() { Ok(None) } else { Err("a packet option is cut off") };
+    };
+    let [c0, c1, l0, l1] = *header;
+    let flags = value.first().filter(|_| {
+        value.len() == FLAGS_OPTION - 4
+            && u16::from_le_bytes([c0, c1]) == EPB_FLAGS
+            && u16::from_le_bytes([l0, l1]) == 4
+    });
+    match flags {
+        Some(1) => Ok(Some(Direction::In)),
+        Some(2) => Ok(Some(Direction::Out)),
+        _ => Err("a packet option that is not a direction"),
+    }
+}
+
+fn take_u32(bytes: &mut &[u8]) -> Result<u32, &'static str> {
+    let (value, rest) = bytes.split_first_chunk::<4>().ok_or("a packet block is cut off")?;
+    *bytes = rest;
+    Ok(u32::from_le_bytes(*value))
+}

@@ -1,0 +1,123 @@
+//! From an open segment to a sealed one.
+//!
+//! ```text
+//! open/<id>/  components, each fsynced ─► segment.json ─► fsync folder │ Writer::commit: rename into segments/ ─► manifest
+//! ```
+//!
+//! Sealing needs no lock and may run on any thread; only the commit is ordered.
+
+use std::path::PathBuf;
+
+use arrow::{
+    array::{AsArray, RecordBatch},
+    compute,
+    datatypes::TimestampNanosecondType,
+};
+
+use super::{Component, SegmentMeta, TableMeta, folder_name, write_parquet};
+use crate::{
+    Result, TableDef,
+    fs::Fs,
+    index,
+    manifest::FORMAT_VERSION,
+    raw::{Codec, RawWriter},
+    sealed_json,
+};
+
+/// A segment being filled: its raw component is open for appending, its rows are in the hands of the caller.
+#[derive(Debug)]
+pub struct OpenSegment {
+    id: u32,
+    dir: PathBuf,
+    fs: Fs,
+    raw: RawWriter,
+}
+
+/// A segment that is whole and durable in `open/`, ready to be committed.
+#[derive(Debug)]
+pub struct Sealed {
+    pub(crate) meta: SegmentMeta,
+    pub(crate) dir: PathBuf,
+}
+
+impl Sealed {
+    /// Its id.
+    pub fn id(&self) -> u32 {
+        self.meta.id
+    }
+
+    /// What its `segment.json` says.
+    pub fn meta(&self) -> &SegmentMeta {
+        &self.meta
+    }
+}
+
+impl OpenSegment {
+    pub(crate) fn create(fs: &Fs, open_dir: &std::path::Path, id: u32, codec: Codec, workers: usize) -> Result<Self> {
+        let dir = open_dir.join(folder_name(id));
+        fs.create_dir_all(&dir)?;
+        let raw = RawWriter::create(fs, &dir, codec, workers)?;
+        Ok(OpenSegment { id, dir, fs: fs.clone(), raw })
+    }
+
+    /// Its id: the upper 32 bits of the `packet_id` of its packets.
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Where its packets go.
+    pub fn raw(&mut self) -> &mut RawWriter {
+        &mut self.raw
+    }
+
+    /// Writes and fsyncs every component. Empty batches leave no component behind.
+    pub fn seal(self, tables: &[(&'static TableDef, RecordBatch)]) -> Result<Sealed> {
+        let summary = self.raw.finish()?;
+        let mut meta =
+            SegmentMeta { format_version: FORMAT_VERSION, id: self.id, tables: Vec::new(), components: Vec::new() };
+        meta.components.push(Component {
+            file: summary.file_name.clone(),
+            size_bytes: summary.stored_bytes,
+            checksum: format!("{:016x}", summary.checksum),
+        });
+        for (table, batch) in tables.iter().filter(|(_, b)| b.num_rows() > 0) {
+            meta.components.push(write_parquet::write(&self.fs, &self.dir, table, batch)?);
+            if table.is_indexed() {
+                let bytes = index::build(table, batch)?;
+                let mut file = self.fs.create(&self.dir.join(format!("{}.idx", table.name)))?;
+                file.append(&bytes)?;
+                meta.components.push(component(format!("{}.idx", table.name), file)?);
+            }
+            meta.tables.push(table_meta(table, batch));
+        }
+        let mut file = self.fs.create(&self.dir.join("segment.json"))?;
+        file.append(&sealed_json::to_bytes(&meta)?)?;
+        file.finish()?;
+        self.fs.sync_dir(&self.dir)?;
+        Ok(Sealed { meta, dir: self.dir })
+    }
+
+    /// Gives the segment up; its folder is removed.
+    pub fn discard(self) -> Result<()> {
+        drop(self.raw);
+        self.fs.remove_dir_all(&self.dir)
+    }
+}
+
+/// Finishes a component file and describes it.
+pub(super) fn component(file_name: String, file: crate::fs::Appender) -> Result<Component> {
+    let checksum = format!("{:016x}", file.checksum());
+    Ok(Component { file: file_name, size_bytes: file.finish()?, checksum })
+}
+
+fn table_meta(table: &TableDef, batch: &RecordBatch) -> TableMeta {
+    let times = batch.column(0).as_primitive::<TimestampNanosecondType>();
+    TableMeta {
+        name: table.name.to_owned(),
+        rows: batch.num_rows() as u64,
+        min_ts_ns: compute::min(times).unwrap_or_default(),
+        max_ts_ns: compute::max(times).unwrap_or_default(),
+        in_time_order: times.values().is_sorted(),
+        columns: table.columns.iter().map(|c| c.name.to_owned()).collect(),
+    }
+}

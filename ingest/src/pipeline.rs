@@ -1,0 +1,203 @@
+//! Frames in, rows out: decode, flow table and builders behind one call. Synchronous, and a pure function of the frames
+//! it was given and the segment boundaries.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{ArrayRef, DictionaryArray, Int32Array, RecordBatch, StringArray},
+    error::ArrowError,
+};
+use wiretape_engine::{Error, Result};
+
+use crate::{
+    Frame,
+    decode::{DecodeLimits, Decoded, Decoder},
+    flow::{FlowConfig, FlowTable, Observed},
+    tables::{PACKETS, PacketBuilder, PacketRow},
+};
+
+/// What the pipeline may be told.
+#[derive(Debug, Clone, Default)]
+pub struct PipelineConfig {
+    /// Limits of IP reassembly.
+    pub decode: DecodeLimits,
+    /// Time-outs and limits of the flow table.
+    pub flow: FlowConfig,
+    /// Name of the capturing node, for the `node` column.
+    pub node: Option<String>,
+}
+
+/// Turns frames into rows of `packets` and `flows`.
+#[derive(Debug)]
+pub struct Pipeline {
+    decoder: Decoder,
+    flows: FlowTable,
+    packets: PacketBuilder,
+    /// For each row, which of the segment's flows it belongs to: `app_proto` is known only when the flow has spoken.
+    slots: Vec<Option<u32>>,
+    capture_source: &'static str,
+    node: Option<String>,
+    next_packet_id: i64,
+    names: Names,
+}
+
+/// Reused text of the two columns that are sets of names.
+#[derive(Debug, Default)]
+struct Names {
+    tunnel: String,
+    anomalies: String,
+}
+
+/// The rows of one segment.
+#[derive(Debug)]
+pub struct SegmentRows {
+    /// Rows of `packets`, in order of arrival.
+    pub packets: RecordBatch,
+    /// Rows of `flows`: a part for each flow that the segment saw.
+    pub flows: RecordBatch,
+}
+
+impl Pipeline {
+    /// A pipeline whose rows say `capture_source` (`file`, `af_packet`, `ebpf`).
+    pub fn new(config: PipelineConfig, capture_source: &'static str) -> Pipeline {
+        Pipeline {
+            decoder: Decoder::new(config.decode),
+            flows: FlowTable::new(config.flow),
+            packets: PacketBuilder::default(),
+            slots: Vec::new(),
+            capture_source,
+            node: config.node,
+            next_packet_id: 0,
+            names: Names::default(),
+        }
+    }
+
+    /// Rows pushed from now on belong to `segment`. Call before the first push and after each [`seal`](Self::seal).
+    pub fn begin_segment(&mut self, segment: u32) {
+        self.next_packet_id = i64::from(segment) << 32;
+        self.flows.begin_segment(segment);
+    }
+
+    /// Accounts one frame; `iface` is the name of its interface, if it has one.
+    pub fn push(&mut self, frame: &Frame<'_>, iface: Option<&str>) {
+        let decoded = self.decoder.decode(frame);
+        let observed = self.flows.observe(frame.ts_ns, frame.orig_len, &decoded);
+        self.slots.push(observed.as_ref().map(|o| o.slot));
+        let context = Context {
+            packet_id: self.next_packet_id,
+            capture_source: self.capture_source,
+            node: self.node.as_deref(),
+            iface,
+            flow: observed,
+        };
+        self.packets.push(row(frame, &decoded, &context, &mut self.names));
+        self.next_packet_id += 1;
+    }
+
+    /// Rows of `packets` since the segment began.
+    pub fn rows(&self) -> usize {
+        self.packets.len()
+    }
+
+    /// Bytes of memory that the segment's rows hold.
+    pub fn size_bytes(&self) -> usize {
+        self.packets.size_bytes() + self.slots.capacity() * size_of::<Option<u32>>()
+    }
+
+    /// No more frames will come: every open flow ends. Call before the last [`seal`](Self::seal).
+    pub fn finish(&mut self) {
+        self.flows.finish();
+    }
+
+    /// Ends the segment and hands over its rows. Flows that are still open go on in the next one.
+    pub fn seal(&mut self) -> Result<SegmentRows> {
+        let mut sealed = self.flows.seal();
+        let packets = self.packets.finish()?;
+        let app_proto = app_proto_column(&self.slots, &sealed.app_protos)?;
+        self.slots.clear();
+        Ok(SegmentRows { packets: replace_column(&packets, "app_proto", app_proto)?, flows: sealed.rows.finish()? })
+    }
+}
+
+/// What a row says beyond its frame.
+struct Context<'a> {
+    packet_id: i64,
+    capture_source: &'a str,
+    node: Option<&'a str>,
+    iface: Option<&'a str>,
+    flow: Option<Observed>,
+}
+
+fn row<'a>(frame: &Frame<'_>, d: &Decoded<'_>, context: &Context<'a>, names: &'a mut Names) -> PacketRow<'a> {
+    let Names { tunnel, anomalies } = names;
+    let tunnel = d.tunnel.map(|t| t.name(tunnel));
+    let anomalies = (!d.anomalies.is_empty()).then(|| d.anomalies.names(anomalies));
+    let ip = d.ip.as_ref();
+    let tcp = d.tcp.as_ref();
+    PacketRow {
+        ts: frame.ts_ns,
+        packet_id: context.packet_id,
+        flow_id: context.flow.as_ref().map(|f| f.flow_id),
+        node: context.node,
+        iface: context.iface,
+        direction: frame.direction.map(|d| d.name()),
+        capture_source: context.capture_source,
+        link_type: frame.link_type,
+        orig_len: frame.orig_len,
+        cap_len: u32::try_from(frame.data.len()).unwrap_or(u32::MAX),
+        src_mac: d.src_mac,
+        dst_mac: d.dst_mac,
+        vlan_id: d.vlan_id,
+        eth_type: d.eth_type,
+        tunnel,
+        ip_version: ip.map(|i| i.version()),
+        src_ip: ip.map(|i| i.src),
+        dst_ip: ip.map(|i| i.dst),
+        ip_proto: ip.map(|i| i.proto),
+        proto: d.proto,
+        ttl: ip.map(|i| i.ttl),
+        dscp: ip.map(|i| i.dscp),
+        ip_id: ip.and_then(|i| i.id),
+        frag_offset: ip.and_then(|i| i.fragment.as_ref()).map(|f| f.offset_bytes),
+        src_port: d.src_port,
+        dst_port: d.dst_port,
+        tcp_flags: tcp.map(|t| t.flags),
+        tcp_seq: tcp.map(|t| t.seq),
+        tcp_ack: tcp.map(|t| t.ack),
+        tcp_window: tcp.map(|t| t.window),
+        icmp_type: d.icmp.map(|i| i.kind),
+        icmp_code: d.icmp.map(|i| i.code),
+        payload_len: d.payload_len,
+        app_proto: None,
+        anomalies,
+        synthetic: false,
+    }
+}
+
+/// The application protocol of each row's flow, as the dictionary column of `packets`.
+fn app_proto_column(slots: &[Option<u32>], app_protos: &[Option<&'static str>]) -> Result<ArrayRef> {
+    let mut values: Vec<&'static str> = Vec::new();
+    let codes: Vec<Option<i32>> = app_protos
+        .iter()
+        .map(|app| {
+            let name = (*app)?;
+            let at = values.iter().position(|v| *v == name).unwrap_or_else(|| {
+                values.push(name);
+                values.len() - 1
+            });
+            i32::try_from(at).ok()
+        })
+        .collect();
+    let keys: Int32Array =
+        slots.iter().map(|slot| slot.and_then(|s| codes.get(s as usize).copied().flatten())).collect();
+    let column = DictionaryArray::try_new(keys, Arc::new(StringArray::from(values)))?;
+    Ok(Arc::new(column))
+}
+
+fn replace_column(batch: &RecordBatch, name: &str, column: ArrayRef) -> Result<RecordBatch> {
+    let missing = || Error::from(ArrowError::SchemaError(format!("{} has no column {name}", PACKETS.name)));
+    let (at, _) = PACKETS.column(name).ok_or_else(missing)?;
+    let mut columns = batch.columns().to_vec();
+    *columns.get_mut(at).ok_or_else(missing)? = column;
+    Ok(RecordBatch::try_new(batch.schema(), columns)?)
+}

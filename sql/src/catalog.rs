@@ -1,0 +1,161 @@
+//! Which tables SQL sees, and at which version of the database.
+//!
+//! A session's own catalog always shows the newest version: that is what catalog browsers read. A statement is planned
+//! over [`pinned`] catalogs instead, in which every table is of one [`View`], so that a join of two tables never sees
+//! two versions. Schemas that somebody else registered (`pg_catalog`) pass through.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::{
+    catalog::{
+        CatalogProvider, CatalogProviderList, MemoryCatalogProvider, SchemaProvider, TableProvider,
+    },
+    error::{DataFusionError, Result},
+};
+use wiretape_engine::View;
+
+use crate::{
+    Database,
+    config::ScanOptions,
+    system::{self, Facts},
+    table,
+};
+
+/// The one catalog.
+pub const CATALOG: &str = "wiretape";
+/// The schema of the packet tables.
+pub const PUBLIC: &str = "public";
+/// The schema that says what is stored.
+pub const SYSTEM: &str = "system";
+
+/// Which version of the database a schema shows.
+#[derive(Debug, Clone)]
+pub(crate) enum Version {
+    /// Whichever is newest at the time of asking.
+    Newest,
+    /// This one.
+    Pinned(Arc<View>),
+}
+
+/// What the schemas need to make a table.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    pub(crate) database: Arc<Database>,
+    pub(crate) version: Version,
+    pub(crate) options: ScanOptions,
+}
+
+impl Source {
+    fn view(&self) -> Result<Arc<View>> {
+        match &self.version {
+            Version::Newest => self.database.db().view().map_err(|e| DataFusionError::External(Box::new(e))),
+            Version::Pinned(view) => Ok(Arc::clone(view)),
+        }
+    }
+}
+
+/// The catalog of a new session.
+pub(crate) fn newest(source: &Source) -> Arc<dyn CatalogProvider> {
+    let catalog = MemoryCatalogProvider::new();
+    let schemas: [(&str, Arc<dyn SchemaProvider>); 2] =
+        [(PUBLIC, Arc::new(PublicSchema(source.clone()))), (SYSTEM, Arc::new(SystemSchema(source.clone())))];
+    for (name, schema) in schemas {
+        catalog.register_schema(name, schema).expect("a catalog in memory takes any schema");
+    }
+    Arc::new(catalog)
+}
+
+/// `below` with our own schemas as of the version in `source`.
+pub(crate) fn pinned(below: &Arc<dyn CatalogProviderList>, source: Source) -> Arc<dyn CatalogProviderList> {
+    Arc::new(PinnedList { below: Arc::clone(below), source })
+}
+
+#[derive(Debug)]
+struct PinnedList {
+    below: Arc<dyn CatalogProviderList>,
+    source: Source,
+}
+
+impl CatalogProviderList for PinnedList {
+    fn register_catalog(&self, _: String, _: Arc<dyn CatalogProvider>) -> Option<Arc<dyn CatalogProvider>> {
+        None // a statement changes no catalog
+    }
+
+    fn catalog_names(&self) -> Vec<String> {
+        self.below.catalog_names()
+    }
+
+    fn catalog(&self, name: &str) -> Option<Arc<dyn CatalogProvider>> {
+        let below = self.below.catalog(name)?;
+        if name == CATALOG { Some(Arc::new(Pinned { below, source: self.source.clone() })) } else { Some(below) }
+    }
+}
+
+#[derive(Debug)]
+struct Pinned {
+    below: Arc<dyn CatalogProvider>,
+    source: Source,
+}
+
+impl CatalogProvider for Pinned {
+    fn schema_names(&self) -> Vec<String> {
+        self.below.schema_names()
+    }
+
+    fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+        match name {
+            PUBLIC => Some(Arc::new(PublicSchema(self.source.clone()))),
+            SYSTEM => Some(Arc::new(SystemSchema(self.source.clone()))),
+            _ => self.below.schema(name),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct PublicSchema(Source);
+
+#[async_trait]
+impl SchemaProvider for PublicSchema {
+    fn table_names(&self) -> Vec<String> {
+        self.0.database.db().tables().iter().map(|t| t.name.to_owned()).collect()
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        match self.0.database.db().tables().iter().find(|t| t.name == name) {
+            Some(def) => table::provider(&self.0.view()?, def, self.0.options).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.0.database.db().tables().iter().any(|t| t.name == name)
+    }
+}
+
+#[derive(Debug)]
+struct SystemSchema(Source);
+
+#[async_trait]
+impl SchemaProvider for SystemSchema {
+    fn table_names(&self) -> Vec<String> {
+        system::SYSTEM_TABLES.iter().map(|t| t.name.to_owned()).collect()
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        match system::SYSTEM_TABLES.iter().find(|t| t.name == name) {
+            Some(def) => {
+                let view = self.0.view()?;
+                let Source { database, options, .. } = &self.0;
+                let facts =
+                    Facts { tables: database.db().tables(), view: &view, config: database.config(), options: *options };
+                def.provider(&facts).map(Some)
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        system::SYSTEM_TABLES.iter().any(|t| t.name == name)
+    }
+}

@@ -1,0 +1,190 @@
+//! From SQL text to statements: splitting, parsing, and what kind of statement each one is. Nothing is resolved here.
+
+use datafusion::sql::{
+    parser::{DFParserBuilder, Statement as DfStatement},
+    sqlparser::{
+        ast::{Set, SetExpr, Statement as SqlStatement},
+        dialect::PostgreSqlDialect,
+        keywords::Keyword,
+        tokenizer::{Token, TokenWithSpan, Tokenizer},
+    },
+};
+
+pub use crate::copy::{CopySource, CopyStatement, CopyTarget};
+use crate::{SqlError, copy, error::locate};
+
+/// Nesting of parentheses and operators that the parser accepts. Its own default of 50 refuses real dashboards' queries;
+/// the stack holds several times this.
+const RECURSION_LIMIT: usize = 128;
+
+/// One statement of a text.
+#[derive(Debug, Clone)]
+pub struct Statement {
+    /// Its tree.
+    pub ast: Ast,
+    /// Its own text, without the semicolon and the blanks around it. [`SqlError::position`] counts in this.
+    pub text: String,
+    /// Characters of the whole text before [`text`](Self::text): add it to a position to point into the whole text.
+    pub offset: usize,
+}
+
+/// The tree of a statement.
+#[derive(Debug, Clone)]
+pub enum Ast {
+    /// Anything but `COPY … TO`, as DataFusion's parser has it.
+    Sql(Box<DfStatement>),
+    /// `COPY … TO`, in PostgreSQL's syntax, old and new, and in DataFusion's.
+    Copy(Box<CopyStatement>),
+}
+
+/// What is to be done with a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `SELECT`, `WITH`, `VALUES`, `TABLE`.
+    Query,
+    /// `EXPLAIN` of a query.
+    Explain,
+    /// `COPY … TO`.
+    Copy,
+    /// About the connection: `SET`, `SHOW`, `BEGIN`, `PREPARE`, `FETCH`, `DISCARD`, ….
+    Session,
+    /// Would change data or its definition; always refused.
+    Write,
+}
+
+impl Statement {
+    /// What is to be done with it.
+    pub fn kind(&self) -> Kind {
+        match &self.ast {
+            Ast::Copy(_) => Kind::Copy,
+            Ast::Sql(ast) => kind(ast),
+        }
+    }
+
+    /// The parser's tree, for statements that are none of DataFusion's own.
+    pub fn sql(&self) -> Option<&SqlStatement> {
+        match &self.ast {
+            Ast::Sql(ast) => match ast.as_ref() {
+                DfStatement::Statement(statement) => Some(statement),
+                _ => None,
+            },
+            Ast::Copy(_) => None,
+        }
+    }
+
+    /// Name and value of a `SET name = value`, the value as text without quotes.
+    pub fn assignment(&self) -> Option<(String, String)> {
+        let SqlStatement::Set(Set::SingleAssignment { variable, values, .. }) = self.sql()? else { return None };
+        let value = values.iter().map(|v| unquoted(&v.to_string())).collect::<Vec<_>>().join(", ");
+        Some((variable.to_string().to_ascii_lowercase(), value))
+    }
+}
+
+fn unquoted(text: &str) -> String {
+    match text.strip_prefix('\'').and_then(|t| t.strip_suffix('\'')) {
+        Some(inner) => inner.replace("''", "'"),
+        None => text.to_owned(),
+    }
+}
+
+fn kind(ast: &DfStatement) -> Kind {
+    match ast {
+        DfStatement::Explain(explain) => match kind(&explain.statement) {
+            Kind::Query | Kind::Explain => Kind::Explain,
+            other => other,
+        },
+        DfStatement::Reset(_) => Kind::Session,
+        DfStatement::CopyTo(_) => Kind::Copy,
+        DfStatement::CreateExternalTable(_) => Kind::Write,
+        DfStatement::Statement(statement) => sql_kind(statement),
+    }
+}
+
+fn sql_kind(statement: &SqlStatement) -> Kind {
+    use SqlStatement as S;
+    match statement {
+        S::Query(query) => match query.body.as_ref() {
+            SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => Kind::Write,
+            _ => Kind::Query,
+        },
+        S::Explain { .. } | S::ExplainTable { .. } => Kind::Explain,
+        S::Set(_)
+        | S::ShowVariable { .. }
+        | S::ShowVariables { .. }
+        | S::ShowStatus { .. }
+        | S::ShowTables { .. }
+        | S::ShowColumns { .. }
+        | S::ShowDatabases { .. }
+        | S::ShowSchemas { .. }
+        | S::ShowFunctions { .. }
+        | S::ShowCollation { .. }
+        | S::ShowCreate { .. }
+        | S::ShowViews { .. }
+        | S::StartTransaction { .. }
+        | S::Commit { .. }
+        | S::Rollback { .. }
+        | S::Savepoint { .. }
+        | S::ReleaseSavepoint { .. }
+        | S::Discard { .. }
+        | S::Deallocate { .. }
+        | S::Prepare { .. }
+        | S::Execute { .. }
+        | S::Declare { .. }
+        | S::Fetch { .. }
+        | S::Close { .. }
+        | S::LISTEN { .. }
+        | S::UNLISTEN { .. }
+        | S::NOTIFY { .. }
+        | S::Reset(_) => Kind::Session,
+        _ => Kind::Write,
+    }
+}
+
+/// Splits `text` at its semicolons and parses each statement. Blanks and comments alone give no statement.
+pub(crate) fn parse(text: &str) -> Result<Vec<Statement>, SqlError> {
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location().map_err(|e| {
+        let position = locate::offset(text, e.location.line, e.location.column);
+        SqlError::syntax(e.message.to_lowercase(), position)
+    })?;
+    let mut statements = Vec::new();
+    for tokens in tokens.split(|t| t.token == Token::SemiColon) {
+        let mut significant = tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_) | Token::EOF));
+        let Some(first) = significant.next() else { continue };
+        let last = significant.next_back().unwrap_or(first);
+        let start = locate::byte(text, first.span.start.line, first.span.start.column);
+        let end = locate::byte(text, last.span.end.line, last.span.end.column);
+        let slice = text.get(start..end.max(start)).unwrap_or(text);
+        let offset = text.get(..start).map_or(0, |before| before.chars().count());
+        let ast = parse_one(slice).map_err(|mut e| {
+            e.position = e.position.map(|p| p + offset); // the caller has only the whole text to point into
+            e
+        })?;
+        statements.push(Statement { ast, text: slice.to_owned(), offset });
+    }
+    Ok(statements)
+}
+
+fn parse_one(text: &str) -> Result<Ast, SqlError> {
+    let dialect = PostgreSqlDialect {};
+    let tokens: Vec<TokenWithSpan> = Tokenizer::new(&dialect, text)
+        .tokenize_with_location()
+        .map_err(|e| SqlError::syntax(e.message, locate::offset(text, e.location.line, e.location.column)))?;
+    if tokens.iter().any(|t| matches!(&t.token, Token::Word(w) if w.keyword == Keyword::COPY))
+        && copy::is_copy(&tokens)
+    {
+        return copy::parse(text, tokens).map(|c| Ast::Copy(Box::new(c)));
+    }
+    let mut parser = DFParserBuilder::new(tokens)
+        .with_dialect(&dialect)
+        .with_recursion_limit(RECURSION_LIMIT)
+        .build()
+        .map_err(|e| SqlError::in_text(&e, text))?;
+    let ast = parser.parse_statement().map_err(|e| SqlError::in_text(&e, text))?;
+    let rest = parser.parser.next_token();
+    if rest.token == Token::EOF {
+        Ok(Ast::Sql(Box::new(ast)))
+    } else {
+        let position = locate::offset(text, rest.span.start.line, rest.span.start.column);
+        Err(SqlError::syntax_near(&rest.token.to_string(), position))
+    }
+}

@@ -1,0 +1,42 @@
+//! Tables of the store as DataFusion sees them.
+//!
+//! ```text
+//!  filters ─► predicate: which of them the bitmap index answers exactly
+//!          ─► evaluate:  prune segments by time, then AND/OR bitmaps ─► rows of each segment
+//!          ─► provider:  only packet_id wanted? ─► rows_exec: straight from the bitmaps, no Parquet
+//!                        else ─► scan: Parquet with a row selection, so that only those pages are decoded
+//! ```
+
+mod evaluate;
+mod frame;
+mod merged;
+mod predicate;
+mod provider;
+mod rows_exec;
+mod scan;
+
+use std::sync::Arc;
+
+use datafusion::{catalog::TableProvider, error::Result, execution::FunctionRegistry};
+use wiretape_engine::{TableDef, View};
+
+use crate::config::ScanOptions;
+
+/// `table` at the version of `view`. A table of parts shows its rows merged.
+pub(crate) fn provider(
+    view: &Arc<View>,
+    table: &'static TableDef,
+    options: ScanOptions,
+) -> Result<Arc<dyn TableProvider>> {
+    let stored = Arc::new(provider::StoredTable::new(Arc::clone(view), table, options));
+    match table.part_key {
+        Some(key) => merged::view(stored, table, key),
+        None => Ok(stored),
+    }
+}
+
+/// Registers the functions that read the store: `frame(packet_id)`.
+pub(crate) fn register_udfs(registry: &mut dyn FunctionRegistry, view: &Arc<View>) -> Result<()> {
+    registry.register_udf(Arc::new(frame::udf(Arc::clone(view))))?;
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! Which part of a filter the index can answer.
+//!
+//! A leaf is any deterministic expression over one indexed column: it is evaluated over the column's distinct values, by
+//! DataFusion itself, so `=`, `IN`, ranges, `LIKE`, `IS NULL`, bit tests and CIDR functions all work alike. Leaves are
+//! joined by AND and OR. NOT stays inside leaves, pushed there by De Morgan's laws, which hold in SQL's three-valued
+//! logic as well; the set of rows where a leaf is true is then all that is needed.
+
+use datafusion::{
+    common::tree_node::{TreeNode, TreeNodeRecursion},
+    logical_expr::{BinaryExpr, Expr, Operator, Volatility, expr::ScalarFunction},
+};
+use wiretape_engine::{TableDef, table::IndexKind};
+
+/// A filter over indexed columns.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Predicate {
+    And(Box<Predicate>, Box<Predicate>),
+    Or(Box<Predicate>, Box<Predicate>),
+    Leaf { column: &'static str, expr: Expr },
+}
+
+impl Predicate {
+    /// The predicate that is true for exactly the rows where `expr` is, or None if the index cannot tell.
+    pub(super) fn of(expr: &Expr, table: &'static TableDef) -> Option<Predicate> {
+        if let Some(column) = single_indexed_column(expr, table) {
+            return Some(Predicate::Leaf { column, expr: expr.clone() });
+        }
+        match expr {
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
+                Some(Self::and(Self::of(left, table)?, Self::of(right, table)?))
+            }
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+                Some(Predicate::Or(Box::new(Self::of(left, table)?), Box::new(Self::of(right, table)?)))
+            }
+            Expr::Not(inner) => Self::of(&negated(inner)?, table),
+            Expr::Alias(alias) => Self::of(&alias.expr, table),
+            _ => None,
+        }
+    }
+
+    pub(super) fn and(self, other: Predicate) -> Predicate {
+        Predicate::And(Box::new(self), Box::new(other))
+    }
+}
+
+/// `NOT expr` with the NOT one level further down.
+fn negated(expr: &Expr) -> Option<Expr> {
+    match expr {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+            let op = match op {
+                Operator::And => Operator::Or,
+                Operator::Or => Operator::And,
+                _ => return None,
+            };
+            let not = |e: &Expr| Box::new(Expr::Not(Box::new(e.clone())));
+            Some(Expr::BinaryExpr(BinaryExpr::new(not(left), op, not(right))))
+        }
+        Expr::Not(inner) => Some((**inner).clone()),
+        Expr::Alias(alias) => negated(&alias.expr),
+        _ => None,
+    }
+}
+
+/// The one column that `expr` depends on, if it is indexed and nothing else decides the value.
+fn single_indexed_column(expr: &Expr, table: &'static TableDef) -> Option<&'static str> {
+    let mut column: Option<&'static str> = None;
+    let mut suitable = true;
+    let walked = expr.apply(|e| {
+        match e {
+            Expr::Column(c) => match table.column(&c.name) {
+                Some((_, def)) if def.index != IndexKind::None && column.is_none_or(|seen| seen == def.name) => {
+                    column = Some(def.name);
+                }
+                _ => suitable = false,
+            },
+            Expr::ScalarFunction(ScalarFunction { func, .. }) => {
+                suitable &= func.signature().volatility == Volatility::Immutable;
+            }
+            Expr::Literal(..)
+            | Expr::BinaryExpr(_)
+            | Expr::Not(_)
+            | Expr::IsNull(_)
+            | Expr::IsNotNull(_)
+            | Expr::IsTrue(_)
+            | Expr::IsFalse(_)
+            | Expr::IsUnknown(_)
+            | Expr::IsNotTrue(_)
+            | Expr::IsNotFalse(_)
+            | Expr::IsNotUnknown(_)
+            | Expr::Negative(_)
+            | Expr::Between(_)
+            | Expr::Like(_)
+            | Expr::SimilarTo(_)
+            | Expr::InList(_)
+            | Expr::Case(_)
+            | Expr::Cast(_)
+            | Expr::TryCast(_)
+            | Expr::Alias(_) => {}
+            _ => suitable = false,
+        }
+        Ok(if suitable { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+    });
+    column.filter(|_| suitable && walked.is_ok())
+}

@@ -1,0 +1,168 @@
+//! A scan that needs no Parquet: the filters are answered by bitmaps and only `packet_id`, or only the number of rows,
+//! is wanted. This is what makes `count(*)` of a needle and a PCAP of one host a matter of milliseconds.
+
+use std::{fmt, sync::Arc};
+
+use croaring::Bitmap;
+use datafusion::{
+    arrow::{
+        array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions},
+        datatypes::{Schema, SchemaRef},
+    },
+    common::tree_node::TreeNodeRecursion,
+    error::{DataFusionError, Result},
+    execution::TaskContext,
+    physical_expr::EquivalenceProperties,
+    physical_plan::{
+        DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PhysicalExpr, PlanProperties, SendableRecordBatchStream,
+        execution_plan::{Boundedness, EmissionType},
+        stream::RecordBatchStreamAdapter,
+    },
+};
+use futures::stream;
+use wiretape_engine::TableDef;
+
+use super::evaluate::{Evaluation, Summary};
+
+/// Rows of a batch.
+const BATCH_ROWS: usize = 8192;
+
+/// The column that row numbers alone give: segment << 32 | row.
+const ROW_ID: &str = "packet_id";
+
+/// The plan, if `projection` asks for nothing but `packet_id` (or for no column at all).
+pub(super) fn plan(
+    evaluation: &Evaluation,
+    table: &TableDef,
+    projection: Option<&Vec<usize>>,
+    limit: Option<usize>,
+) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let Some(projection) = projection else { return Ok(None) };
+    if projection.iter().any(|at| table.columns.get(*at).is_none_or(|c| c.name != ROW_ID)) {
+        return Ok(None);
+    }
+    let mut segments = Vec::new();
+    for s in &evaluation.segments {
+        let Some(rows) = &s.rows else { return Ok(None) };
+        segments.push((s.segment.id(), Arc::clone(rows)));
+    }
+    let schema = Arc::new(table.schema().project(projection)?);
+    Ok(Some(Arc::new(RowsExec::new(segments, schema, limit, evaluation.summary.clone()))))
+}
+
+#[derive(Debug)]
+struct RowsExec {
+    segments: Arc<[(u32, Arc<Bitmap>)]>,
+    schema: SchemaRef,
+    limit: Option<usize>,
+    summary: Summary,
+    properties: Arc<PlanProperties>,
+}
+
+impl RowsExec {
+    fn new(segments: Vec<(u32, Arc<Bitmap>)>, schema: SchemaRef, limit: Option<usize>, summary: Summary) -> Self {
+        let properties = Arc::new(PlanProperties::new(
+            EquivalenceProperties::new(Arc::clone(&schema)),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        ));
+        RowsExec { segments: segments.into(), schema, limit, summary, properties }
+    }
+}
+
+impl DisplayAs for RowsExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "IndexRowsExec: {}, pages=0", self.summary)
+    }
+}
+
+impl ExecutionPlan for RowsExec {
+    fn name(&self) -> &'static str {
+        "IndexRowsExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn with_new_children(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn execute(&self, _: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let cursor = Cursor {
+            segments: Arc::clone(&self.segments),
+            at: 0,
+            from: 0,
+            left: self.limit.unwrap_or(usize::MAX),
+            schema: Arc::clone(&self.schema),
+        };
+        let batches = stream::iter(cursor);
+        Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), batches)))
+    }
+}
+
+/// Walks the bitmaps, a batch at a time.
+struct Cursor {
+    segments: Arc<[(u32, Arc<Bitmap>)]>,
+    at: usize,
+    /// The first row of the current segment not yet given.
+    from: u32,
+    left: usize,
+    schema: SchemaRef,
+}
+
+impl Iterator for Cursor {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.left > 0 {
+            let (segment, rows) = self.segments.get(self.at)?;
+            let mut buffer = [0u32; BATCH_ROWS];
+            let mut iter = rows.iter();
+            iter.reset_at_or_after(self.from);
+            let want = BATCH_ROWS.min(self.left);
+            let got = iter.next_many(buffer.get_mut(..want).unwrap_or_default());
+            let found = buffer.get(..got).unwrap_or_default();
+            let Some(last) = found.last() else {
+                self.at += 1;
+                self.from = 0;
+                continue;
+            };
+            self.left -= got;
+            match last.checked_add(1) {
+                Some(next) => self.from = next,
+                None => {
+                    self.at += 1;
+                    self.from = 0;
+                }
+            }
+            return Some(batch(*segment, found, &self.schema));
+        }
+        None
+    }
+}
+
+fn batch(segment: u32, rows: &[u32], schema: &Arc<Schema>) -> Result<RecordBatch> {
+    let base = i64::from(segment) << 32;
+    let columns = schema
+        .fields()
+        .iter()
+        .map(|_| Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| base | i64::from(*r)))) as ArrayRef)
+        .collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options).map_err(DataFusionError::from)
+}
+

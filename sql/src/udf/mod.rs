@@ -1,0 +1,235 @@
+//! Functions of this field, one file each; [`UDFS`] is the list.
+//!
+//! A [`Function`] says what it takes and gives, and how. NULL in gives NULL out. Arguments of text come as plain, view
+//! or dictionary arrays; [`per_text`] evaluates a dictionary's values once each.
+
+mod entropy;
+mod has_tcp_flag;
+mod ip_in_cidr;
+mod is_private_ip;
+mod tcp_flags_text;
+mod time_bucket;
+
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, StringViewArray},
+    compute::{cast, take},
+    datatypes::{DataType, IntervalUnit, TimeUnit},
+};
+use datafusion::{
+    error::{DataFusionError, Result},
+    logical_expr::{
+        ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+        sort_properties::{ExprProperties, SortProperties},
+    },
+};
+
+use crate::SqlError;
+
+/// Every scalar function that needs nothing but its arguments.
+pub(crate) const UDFS: &[&Function] = &[
+    &entropy::ENTROPY,
+    &has_tcp_flag::HAS_TCP_FLAG,
+    &ip_in_cidr::IP_IN_CIDR,
+    &is_private_ip::IS_PRIVATE_IP,
+    &tcp_flags_text::TCP_FLAGS_TEXT,
+    &time_bucket::TIME_BUCKET,
+];
+
+/// A scalar function: the same arguments always give the same result.
+#[derive(Debug)]
+pub(crate) struct Function {
+    /// Its name in SQL.
+    pub(crate) name: &'static str,
+    /// What it takes.
+    takes: &'static [Takes],
+    /// What it gives.
+    gives: Gives,
+    /// The argument in whose order results are, when all others are constant.
+    monotonic_in: Option<usize>,
+    /// Evaluates it; arguments are of the types that `takes` says.
+    run: fn(&ScalarFunctionArgs) -> Result<ColumnarValue>,
+}
+
+/// A kind of argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    /// Text in any layout.
+    Text,
+    /// Text or bytes in any layout.
+    Bytes,
+    /// An integer, as 64 bits.
+    Integer,
+    /// A span of time.
+    Interval,
+    /// A point in time, as nanoseconds.
+    Time,
+}
+
+/// The type of a result.
+#[derive(Debug)]
+enum Gives {
+    /// Always this.
+    Type(DataType),
+    /// That of an argument.
+    Argument(usize),
+}
+
+impl Takes {
+    /// The type that an argument of type `given` is cast to, if it can be one.
+    fn coerce(self, given: &DataType) -> Option<DataType> {
+        use DataType as D;
+        let text = |t: &DataType| matches!(t, D::Utf8 | D::LargeUtf8 | D::Utf8View);
+        match (self, given) {
+            (Takes::Text | Takes::Bytes, D::Null) => Some(D::Utf8),
+            (Takes::Text | Takes::Bytes, given) if text(given) => Some(given.clone()),
+            (Takes::Text | Takes::Bytes, D::Dictionary(_, values)) if text(values) => Some(given.clone()),
+            (Takes::Bytes, D::Binary | D::LargeBinary | D::BinaryView | D::FixedSizeBinary(_)) => Some(given.clone()),
+            (Takes::Integer, D::Null) => Some(D::Int64),
+            (Takes::Integer, given) if given.is_integer() => Some(D::Int64),
+            (Takes::Interval, D::Null | D::Interval(_)) => Some(D::Interval(IntervalUnit::MonthDayNano)),
+            (Takes::Interval, given) if text(given) => Some(D::Interval(IntervalUnit::MonthDayNano)),
+            (Takes::Time, D::Timestamp(_, zone)) => Some(D::Timestamp(TimeUnit::Nanosecond, zone.clone())),
+            (Takes::Time, D::Date32 | D::Date64) => Some(D::Timestamp(TimeUnit::Nanosecond, None)),
+            (Takes::Time, given) if *given == D::Null || text(given) => {
+                Some(D::Timestamp(TimeUnit::Nanosecond, Some(Arc::from("UTC"))))
+            }
+            _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Takes::Text => "text",
+            Takes::Bytes => "text or bytea",
+            Takes::Integer => "bigint",
+            Takes::Interval => "interval",
+            Takes::Time => "timestamptz",
+        }
+    }
+}
+
+impl Function {
+    /// The function as DataFusion takes it.
+    pub(crate) fn udf(&'static self) -> ScalarUDF {
+        ScalarUDF::new_from_impl(Udf { function: self, signature: Signature::user_defined(Volatility::Immutable) })
+    }
+
+    fn usage(&self) -> String {
+        let takes: Vec<&str> = self.takes.iter().map(|t| t.name()).collect();
+        format!("It is {}({}).", self.name, takes.join(", "))
+    }
+}
+
+#[derive(Debug)]
+struct Udf {
+    function: &'static Function,
+    signature: Signature,
+}
+
+impl PartialEq for Udf {
+    fn eq(&self, other: &Self) -> bool {
+        self.function.name == other.function.name
+    }
+}
+
+impl Eq for Udf {}
+
+impl Hash for Udf {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.function.name.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for Udf {
+    fn name(&self) -> &str {
+        self.function.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, given: &[DataType]) -> Result<DataType> {
+        match &self.function.gives {
+            Gives::Type(fixed) => Ok(fixed.clone()),
+            Gives::Argument(number) => given.get(*number).cloned().ok_or_else(|| wrong_arguments(self.function, given)),
+        }
+    }
+
+    fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
+        let takes = self.function.takes;
+        let coerced: Option<Vec<DataType>> =
+            takes.iter().zip(given).map(|(takes, given)| takes.coerce(given)).collect();
+        coerced.filter(|_| takes.len() == given.len()).ok_or_else(|| wrong_arguments(self.function, given))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        (self.function.run)(&args)
+    }
+
+    fn output_ordering(&self, inputs: &[ExprProperties]) -> Result<SortProperties> {
+        let Some(number) = self.function.monotonic_in else { return Ok(SortProperties::Unordered) };
+        let constant = |p: &ExprProperties| p.sort_properties == SortProperties::Singleton;
+        let others_constant = inputs.iter().enumerate().all(|(i, p)| i == number || constant(p));
+        match inputs.get(number) {
+            Some(argument) if others_constant => Ok(argument.sort_properties),
+            _ => Ok(SortProperties::Unordered),
+        }
+    }
+}
+
+fn wrong_arguments(function: &Function, given: &[DataType]) -> DataFusionError {
+    let given: Vec<String> = given.iter().map(ToString::to_string).collect();
+    SqlError::new("42883", format!("function {}({}) does not exist", function.name, given.join(", ")))
+        .with_hint(function.usage())
+        .into()
+}
+
+/// The argument at `number`.
+fn argument(args: &ScalarFunctionArgs, number: usize) -> Result<&ColumnarValue> {
+    args.args.get(number).ok_or_else(|| DataFusionError::Internal(format!("no argument {number}")))
+}
+
+/// Evaluates `f` over `value`, once for a constant.
+fn map(value: &ColumnarValue, f: impl Fn(&ArrayRef) -> Result<ArrayRef>) -> Result<ColumnarValue> {
+    match value {
+        ColumnarValue::Array(array) => f(array).map(ColumnarValue::Array),
+        ColumnarValue::Scalar(scalar) => {
+            let result = f(&scalar.to_array()?)?;
+            datafusion::scalar::ScalarValue::try_from_array(&result, 0).map(ColumnarValue::Scalar)
+        }
+    }
+}
+
+/// Evaluates `f` over text in any layout: over a dictionary's values rather than its rows, when those are fewer.
+fn per_text(array: &ArrayRef, f: impl Fn(&StringViewArray) -> Result<ArrayRef>) -> Result<ArrayRef> {
+    if let Some(dictionary) = array.as_any_dictionary_opt()
+        && dictionary.values().len() <= dictionary.len()
+    {
+        let of_values = f(cast(dictionary.values(), &DataType::Utf8View)?.as_string_view())?;
+        return Ok(take(&of_values, dictionary.keys(), None)?);
+    }
+    f(cast(array, &DataType::Utf8View)?.as_string_view())
+}
+
+/// The text of a constant argument; `None` for NULL or an argument that is none.
+fn constant_text(value: &ColumnarValue) -> Option<&str> {
+    match value {
+        ColumnarValue::Scalar(scalar) => scalar.try_as_str().flatten(),
+        ColumnarValue::Array(_) => None,
+    }
+}
+
+/// Both arguments as arrays of `rows` rows of text.
+fn two_texts(args: &ScalarFunctionArgs) -> Result<(ArrayRef, ArrayRef)> {
+    let text = |number| -> Result<ArrayRef> {
+        let array = argument(args, number)?.to_array(args.number_rows)?;
+        Ok(cast(&array, &DataType::Utf8View)?)
+    };
+    Ok((text(0)?, text(1)?))
+}

@@ -1,0 +1,32 @@
+//! One file per command: its arguments and what it does.
+
+pub(crate) mod demo;
+pub(crate) mod export;
+pub(crate) mod import;
+pub(crate) mod info;
+pub(crate) mod query;
+pub(crate) mod serve;
+pub(crate) mod verify;
+
+mod captures;
+mod database;
+mod results;
+
+use crate::{
+    End, Failure,
+    cli::{Cli, Command},
+};
+
+/// Runs the command that the user chose.
+pub(crate) fn run(cli: &Cli) -> Result<End, Failure> {
+    let global = &cli.global;
+    match &cli.command {
+        Command::Import(args) => import::run(global, args),
+        Command::Query(args) => query::run(global, args),
+        Command::Export(args) => export::run(global, args),
+        Command::Serve(args) => serve::run(global, args),
+        Command::Demo(args) => demo::run(global, args),
+        Command::Info(args) => info::run(global, args),
+        Command::Verify(args) => verify::run(global, args),
+    }
+}

@@ -1,0 +1,52 @@
+//! `wiretape query`: SQL in, rows out.
+
+use std::{
+    io::{self, Read},
+    path::PathBuf,
+};
+
+use super::{database, results};
+use crate::{End, Failure, cli::Global, output::Format};
+
+/// Run SQL and print the result
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+  wiretape query \"select src_ip, sum(orig_len) as bytes from packets group by 1 order by 2 desc limit 10\"
+  wiretape query --format csv -f report.sql > report.csv
+  wiretape query --format parquet -o flows.parquet \"select * from flows\"
+  wiretape query \"copy (select * from packets where dst_port = 53) to 'dns.pcap'\"
+
+Times are UTC with nanoseconds. The tables are packets and flows; try: select * from information_schema.columns")]
+pub(crate) struct Args {
+    /// The statement, or several with ; between; - reads them from standard input
+    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    sql: Option<String>,
+    /// Read the SQL from a file; - is standard input
+    #[arg(long, short, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// How rows are written
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Write the rows to a file
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(crate) fn run(global: &Global, args: &Args) -> Result<End, Failure> {
+    let sql = read_sql(args)?;
+    let target = results::Target { format: args.format, file: args.output.clone(), quiet: global.quiet };
+    let database = database::open(&global.db_dir()?, global, database::anywhere())?;
+    database::run(global, async {
+        results::run(&database.session(), &sql, &target).await?;
+        Ok(End::Done)
+    })
+}
+
+fn read_sql(args: &Args) -> Result<String, Failure> {
+    let file = match (&args.sql, &args.file) {
+        (Some(sql), _) if sql != "-" => return Ok(sql.clone()),
+        (_, Some(path)) if path.as_os_str() != "-" => path,
+        _ => return Ok(io::read_to_string(io::stdin().lock().by_ref())?),
+    };
+    std::fs::read_to_string(file).map_err(|e| Failure::new(format!("{}: {e}", file.display())))
+}

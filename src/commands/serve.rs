@@ -1,0 +1,45 @@
+//! `wiretape serve`: the database over the PostgreSQL protocol, until Ctrl-C or SIGTERM.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use wiretape_pgwire_server::{Server, ServerConfig};
+
+use super::database;
+use crate::{End, Failure, cli::Global, interrupt};
+
+/// Serve the database to psql, Grafana and every PostgreSQL driver
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Listens on loopback addresses only and lets every user in; use an ssh tunnel from elsewhere. Captures imported
+while it runs are seen by the next statement.
+
+  wiretape serve
+  wiretape serve --db /srv/wiretape --listen 127.0.0.1:5555
+  psql -h 127.0.0.1 -p 5433 wiretape -c \"copy (select * from packets where dst_port = 53) to stdout (format pcap)\" > dns.pcap")]
+pub(crate) struct Args {
+    /// Address and port; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:5433")]
+    listen: SocketAddr,
+    /// Sessions at a time
+    #[arg(long, value_name = "N", default_value_t = wiretape_pgwire_server::DEFAULT_MAX_CONNECTIONS)]
+    max_connections: usize,
+    /// Let clients write files below this folder with COPY … TO 'file' [default: they may not]
+    #[arg(long, value_name = "DIR")]
+    export_dir: Option<PathBuf>,
+}
+
+pub(crate) fn run(global: &Global, args: &Args) -> Result<End, Failure> {
+    let dir = global.db_dir()?;
+    let database = database::open(&dir, global, args.export_dir.clone())?;
+    let config = ServerConfig { listen: args.listen, max_connections: args.max_connections };
+    database::block_on(global, async {
+        let server = Server::bind(config, database).await?;
+        if !global.quiet {
+            let at = server.local_addr();
+            eprintln!("serving {} on {at}; connect with:\n", dir.display());
+            eprintln!("  psql -h {} -p {} wiretape\n", at.ip(), at.port());
+        }
+        server.run(interrupt::requested()).await;
+        Ok(End::Done)
+    })
+}

@@ -1,0 +1,42 @@
+//! `wiretape verify`: reads every byte of the database and says whether it is as it was written.
+
+use std::io::Write;
+
+use indicatif::{HumanBytes, HumanCount};
+use wiretape_engine::verify::verify;
+use wiretape_ingest::TABLES;
+
+use super::database;
+use crate::{End, Failure, cli::Global, output::Stdout};
+
+/// Check every byte of the database
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Checks the checksum of each component, that every packet and row can be decoded, and that packets, rows and
+indexes agree. What is wrong is printed as file: place: rule, and makes the exit code 1.
+
+  wiretape verify
+  wiretape verify --db /srv/wiretape")]
+pub(crate) struct Args {}
+
+pub(crate) fn run(global: &Global, _: &Args) -> Result<End, Failure> {
+    let dir = global.db_dir()?;
+    let view = database::open_store(&dir)?.view()?;
+    let report = verify(&view, TABLES);
+    let mut out = Stdout::new();
+    for finding in &report.findings {
+        writeln!(out, "{}: {}", finding.path.display(), finding.what)?;
+    }
+    let read = format!(
+        "{} segments, {} components, {} read",
+        HumanCount(report.segments as u64),
+        HumanCount(report.components as u64),
+        HumanBytes(report.bytes),
+    );
+    match report.findings.len() {
+        0 => writeln!(out, "ok: {read}")?,
+        n => writeln!(out, "damaged: {n} findings in {read}")?,
+    }
+    out.flush()?;
+    Ok(if report.findings.is_empty() { End::Done } else { End::Incomplete })
+}

@@ -1,0 +1,61 @@
+//! What the integration tests share: where things are, and how to say loudly that something was skipped.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+/// The repository's root.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The shared corpus of captures with ground truth, where this machine has it.
+pub fn corpus() -> Option<PathBuf> {
+    let path = root().join("../shared/corpus/dev-set");
+    if path.is_dir() {
+        return Some(path);
+    }
+    skipped("the corpus is not at ../shared/corpus");
+    None
+}
+
+/// Whether `tool` can be run. Where it cannot, says so, or fails if this machine was said to have every tool.
+pub fn tool(tool: &str) -> bool {
+    let found = Command::new("sh").args(["-c", &format!("command -v {tool}")]).output().is_ok_and(|o| o.status.success());
+    if !found {
+        assert!(std::env::var_os("WIRETAPE_TESTS_REQUIRE_TOOLS").is_none(), "{tool} is not installed");
+        skipped(&format!("{tool} is not installed"));
+    }
+    found
+}
+
+/// Says on stderr that part of the tests did not run.
+pub fn skipped(why: &str) {
+    eprintln!("SKIPPED: {why}");
+}
+
+/// The `wiretape` binary with these arguments.
+pub fn wiretape(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wiretape"));
+    command.args(args).env_remove("WIRETAPE_DB");
+    command
+}
+
+/// Runs a command that must succeed and gives its output.
+pub fn run(command: &mut Command) -> Output {
+    let output = command.output().expect("the command can be started");
+    assert!(
+        output.status.success(),
+        "{command:?} ended with {}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+/// A command's standard output as text.
+pub fn stdout(command: &mut Command) -> String {
+    String::from_utf8(run(command).stdout).expect("output is UTF-8")
+}
