@@ -83,7 +83,8 @@ fn functions_are_short() {
         for (at, line) in text.lines().enumerate() {
             let indent = line.len() - line.trim_start().len();
             let body = line.trim_start();
-            let starts = ["fn ", "pub fn ", "pub(crate) fn ", "pub(super) fn ", "async fn ", "pub async fn ", "const fn "];
+            let starts =
+                ["fn ", "pub fn ", "pub(crate) fn ", "pub(super) fn ", "async fn ", "pub async fn ", "const fn "];
             if starts.iter().any(|s| body.starts_with(s)) && !body.ends_with(';') {
                 open = Some((at, " ".repeat(indent) + "}"));
             }

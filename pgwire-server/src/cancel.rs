@@ -106,11 +106,7 @@ impl Interrupts {
     }
 
     /// Runs `work` unless an interrupt comes first.
-    pub(crate) async fn guard<T>(
-        &mut self,
-        receiver: &mut Receiver,
-        work: impl Future<Output = T>,
-    ) -> Result<T, Stop> {
+    pub(crate) async fn guard<T>(&mut self, receiver: &mut Receiver, work: impl Future<Output = T>) -> Result<T, Stop> {
         let deadline = self.deadline;
         let time_out = async {
             match deadline {

@@ -157,9 +157,7 @@ fn figured(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Identifier(_) | Expr::CompoundIdentifier(_) => column_name(expr),
         Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => figured(inner),
-        Expr::Function(function) => {
-            function.name.0.last().and_then(|part| part.as_ident()).map(folded)
-        }
+        Expr::Function(function) => function.name.0.last().and_then(|part| part.as_ident()).map(folded),
         Expr::Cast { expr, data_type, .. } => figured(expr).or_else(|| Some(type_name(&data_type.to_string()))),
         Expr::TypedString(typed) => Some(type_name(&typed.data_type.to_string())),
         Expr::Interval(_) => fixed("interval"),
@@ -256,7 +254,10 @@ mod tests {
     #[test]
     fn clashing_names_get_unique_aliases_and_keep_their_name() {
         let (sql, names) = aliased("select ts, ts::date, 1, 1, a as ts from t");
-        assert_eq!(sql, "SELECT ts, ts::DATE AS \"ts:2\", 1 AS \"?column?\", 1 AS \"?column?:2\", a AS \"ts:3\" FROM t");
+        assert_eq!(
+            sql,
+            "SELECT ts, ts::DATE AS \"ts:2\", 1 AS \"?column?\", 1 AS \"?column?:2\", a AS \"ts:3\" FROM t"
+        );
         assert_eq!(names.into_iter().flatten().collect::<Vec<_>>(), ["ts", "ts", "?column?", "?column?", "ts"]);
     }
 

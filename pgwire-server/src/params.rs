@@ -277,7 +277,7 @@ fn array_items(text: &str) -> Option<Vec<Option<String>>> {
     let mut finish = |item: &mut String, was_quoted: &mut bool| {
         let text = std::mem::take(item);
         let is_null = !std::mem::take(was_quoted) && text.trim().eq_ignore_ascii_case("null");
-        items.push((!is_null).then(|| text));
+        items.push((!is_null).then_some(text));
     };
     let mut chars = inner.chars();
     while let Some(c) = chars.next() {
@@ -318,7 +318,10 @@ mod tests {
         let zone = DataType::Timestamp(TimeUnit::Nanosecond, Some(Arc::from("UTC")));
         assert_eq!(Parameter::new(Some(&zone), 0).pg_type, Type::TIMESTAMPTZ);
         let value = decode(&zone, 0, b"2026-11-21 18:00:00+00", Format::Text);
-        assert_eq!(value, Ok(ScalarValue::TimestampNanosecond(Some(1_795_284_000_000_000_000), Some(Arc::from("UTC")))));
+        assert_eq!(
+            value,
+            Ok(ScalarValue::TimestampNanosecond(Some(1_795_284_000_000_000_000), Some(Arc::from("UTC"))))
+        );
         assert_eq!(decode(&zone, 0, &unix_micros(0).to_be_bytes(), Format::Binary).unwrap().data_type(), zone);
     }
 

@@ -87,9 +87,11 @@ impl RowStream {
         Ok(Self { batches: None, current: Some(BatchRows::new(&batch)?) })
     }
 
-    /// The batch being sent.
-    pub(crate) fn current(&mut self) -> Option<&mut BatchRows> {
-        self.current.as_mut()
+    /// The next row of the current batch, which then counts as taken; `None` at its end.
+    pub(crate) fn take_row(&mut self) -> Option<(usize, &BatchRows)> {
+        let batch = self.current.as_mut()?;
+        let row = batch.take_row()?;
+        Some((row, batch))
     }
 
     /// Whether waiting for the next batch would wait indeed.

@@ -71,8 +71,7 @@ impl<'a> Words<'a> {
 
     /// Takes the next token if it is the unquoted word `word`.
     pub(crate) fn take(&mut self, word: &str) -> bool {
-        let matches =
-            matches!(self.peek(), Some(Token::Word(w)) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(word));
+        let matches = matches!(self.peek(), Some(Token::Word(w)) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(word));
         self.next += usize::from(matches);
         matches
     }
@@ -118,12 +117,9 @@ impl<'a> Words<'a> {
     pub(crate) fn value(&mut self) -> Result<String, PgError> {
         let sign = if self.take_token(&Token::Minus) { "-" } else { "" };
         let value = match self.peek() {
-            Some(
-                Token::SingleQuotedString(text)
-                | Token::EscapedStringLiteral(text)
-                | Token::DollarQuotedString(datafusion::sql::sqlparser::tokenizer::DollarQuotedString { value: text, .. })
-                | Token::Number(text, _),
-            ) => text.clone(),
+            Some(Token::SingleQuotedString(text) | Token::EscapedStringLiteral(text) | Token::Number(text, _)) => {
+                text.clone()
+            }
             Some(Token::Word(word)) => word.value.clone(),
             _ => return Err(self.unexpected()),
         };

@@ -239,7 +239,9 @@ fn accepted(parameter: &Parameter, value: &str) -> Result<String, PgError> {
             }
         }
         "statement_timeout" if parse_duration(value).is_none() => Err(invalid(parameter.name, value)),
-        "standard_conforming_strings" if !matches!(value.to_ascii_lowercase().as_str(), "on" | "true" | "yes" | "1") => {
+        "standard_conforming_strings"
+            if !matches!(value.to_ascii_lowercase().as_str(), "on" | "true" | "yes" | "1") =>
+        {
             Err(PgError::new("0A000", "standard_conforming_strings cannot be turned off"))
         }
         "default_transaction_read_only" | "transaction_read_only" => Ok("on".to_owned()),

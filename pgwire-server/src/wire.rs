@@ -71,11 +71,6 @@ impl Receiver {
         }
     }
 
-    /// Whether bytes of a further message have come already.
-    pub(crate) fn has_more(&self) -> bool {
-        !self.buffer.is_empty()
-    }
-
     /// Resolves when the client has gone. Bytes that arrive meanwhile are kept.
     pub(crate) async fn hangup(&mut self) {
         while self.buffer.len() < MAX_READ_AHEAD_BYTES {

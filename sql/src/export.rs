@@ -1,7 +1,10 @@
 //! Exports for the command line and for programs that embed this: the same code as `COPY`, with paths that the caller
 //! has vouched for.
 
-use std::{io::Write, path::{Path, PathBuf}};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use arrow::datatypes::DataType;
 use datafusion::sql::{

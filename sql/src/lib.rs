@@ -24,6 +24,8 @@ mod session;
 mod statement;
 mod system;
 mod table;
+#[cfg(test)]
+mod tests;
 mod udf;
 
 pub use catalog::{CATALOG, PUBLIC, SYSTEM};

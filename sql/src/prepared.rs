@@ -64,9 +64,7 @@ impl std::fmt::Debug for Outcome {
         match self {
             Outcome::Rows(stream) => f.debug_tuple("Rows").field(&stream.schema()).finish(),
             Outcome::CopyOut(out) => f.debug_tuple("CopyOut").field(out).finish(),
-            Outcome::Copied { rows, path } => {
-                f.debug_struct("Copied").field("rows", rows).field("path", path).finish()
-            }
+            Outcome::Copied { rows, path } => f.debug_struct("Copied").field("rows", rows).field("path", path).finish(),
             Outcome::Set => f.write_str("Set"),
         }
     }

@@ -15,14 +15,14 @@ use datafusion::{
     catalog::CatalogProviderList,
     common::{ParamValues, ScalarValue, tree_node::TreeNodeRecursion},
     config::Dialect,
-    execution::{
-        SendableRecordBatchStream, SessionState, SessionStateBuilder, context::SessionContext,
-    },
+    error::DataFusionError,
+    execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder, context::SessionContext},
     logical_expr::LogicalPlan,
-    physical_plan::execute_stream,
+    physical_plan::{execute_stream, stream::RecordBatchStreamAdapter},
     prelude::SessionConfig,
     sql::parser::Statement as DfStatement,
 };
+use futures::TryStreamExt;
 use wiretape_engine::View;
 
 use crate::{
@@ -112,7 +112,9 @@ impl Session {
                 self.plan_query(statement, ast.as_ref()).await.map(Prepared::Query)
             }
             (Ast::Sql(_), Kind::Session) => plan_setting(statement).map(Prepared::Set),
-            (Ast::Sql(_), Kind::Copy | Kind::Write) => Err(refuse_write(&statement.text)),
+            (Ast::Sql(_), Kind::Copy) => Err(SqlError::new("0A000", "EXPLAIN of COPY is not supported")
+                .with_hint("Explain the query that it copies.")),
+            (Ast::Sql(_), Kind::Write) => Err(refuse_write(&statement.text)),
         }
     }
 
@@ -169,7 +171,7 @@ impl Session {
         let plan = if plan.get_parameter_types()?.is_empty() {
             state
                 .analyzer()
-                .execute_and_check(plan, &state.config_options().clone(), |_, _| {})
+                .execute_and_check(plan, state.config_options(), |_, _| {})
                 .map_err(|e| scope.explain(&e))?
         } else {
             plan
@@ -211,16 +213,17 @@ impl Session {
     ) -> Result<SendableRecordBatchStream, SqlError> {
         let mut state = query.state.clone();
         state.mark_start_execution(); // now() is when this run began, not when the statement was planned
-        let scope =
-            Scope { text: &query.statement.text, state: Some(&query.state), memory_limit: self.memory_limit() };
+        let scope = Scope { text: &query.statement.text, state: Some(&query.state), memory_limit: self.memory_limit() };
         let start = async {
             let plan = query.plan.clone();
-            let plan =
-                if params.is_empty() { plan } else { plan.with_param_values(ParamValues::from(params))? };
+            let plan = if params.is_empty() { plan } else { plan.with_param_values(ParamValues::from(params))? };
             let physical = state.create_physical_plan(&plan).await?;
             execute_stream(physical, state.task_ctx())
         };
-        start.await.map_err(|e| scope.explain(&e))
+        let stream = start.await.map_err(|e| scope.explain(&e))?;
+        let memory_limit = self.memory_limit();
+        let explain = move |e| DataFusionError::from(Scope { text: "", state: None, memory_limit }.explain(&e));
+        Ok(Box::pin(RecordBatchStreamAdapter::new(stream.schema(), stream.map_err(explain))))
     }
 
     pub(crate) fn memory_limit(&self) -> usize {

@@ -5,7 +5,6 @@ use datafusion::sql::{
     sqlparser::{
         ast::{Set, SetExpr, Statement as SqlStatement},
         dialect::PostgreSqlDialect,
-        keywords::Keyword,
         tokenizer::{Token, TokenWithSpan, Tokenizer},
     },
 };
@@ -169,9 +168,7 @@ fn parse_one(text: &str) -> Result<Ast, SqlError> {
     let tokens: Vec<TokenWithSpan> = Tokenizer::new(&dialect, text)
         .tokenize_with_location()
         .map_err(|e| SqlError::syntax(e.message, locate::offset(text, e.location.line, e.location.column)))?;
-    if tokens.iter().any(|t| matches!(&t.token, Token::Word(w) if w.keyword == Keyword::COPY))
-        && copy::is_copy(&tokens)
-    {
+    if copy::is_copy(&tokens) {
         return copy::parse(text, tokens).map(|c| Ast::Copy(Box::new(c)));
     }
     let mut parser = DFParserBuilder::new(tokens)

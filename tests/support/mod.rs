@@ -1,8 +1,12 @@
 //! What the integration tests share: where things are, and how to say loudly that something was skipped.
 
+pub mod frames;
+pub mod store;
+
 use std::{
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Child, Command, Output},
+    time::{Duration, Instant},
 };
 
 /// The repository's root.
@@ -22,7 +26,8 @@ pub fn corpus() -> Option<PathBuf> {
 
 /// Whether `tool` can be run. Where it cannot, says so, or fails if this machine was said to have every tool.
 pub fn tool(tool: &str) -> bool {
-    let found = Command::new("sh").args(["-c", &format!("command -v {tool}")]).output().is_ok_and(|o| o.status.success());
+    let found =
+        Command::new("sh").args(["-c", &format!("command -v {tool}")]).output().is_ok_and(|o| o.status.success());
     if !found {
         assert!(std::env::var_os("WIRETAPE_TESTS_REQUIRE_TOOLS").is_none(), "{tool} is not installed");
         skipped(&format!("{tool} is not installed"));
@@ -58,4 +63,22 @@ pub fn run(command: &mut Command) -> Output {
 /// A command's standard output as text.
 pub fn stdout(command: &mut Command) -> String {
     String::from_utf8(run(command).stdout).expect("output is UTF-8")
+}
+
+/// Asks a process that this test started to end: `signal` is INT or TERM.
+pub fn signal(child: &Child, signal: &str) {
+    run(Command::new("kill").arg(format!("-{signal}")).arg(child.id().to_string()));
+}
+
+/// Waits for a process, and kills it after `limit`.
+pub fn wait(mut child: Child, limit: Duration) -> Output {
+    let began = Instant::now();
+    while child.try_wait().expect("the process is ours").is_none() {
+        if began.elapsed() > limit {
+            child.kill().expect("the process is ours");
+            panic!("still running after {limit:?}");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.wait_with_output().expect("the process is ours")
 }

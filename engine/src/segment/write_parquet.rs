@@ -33,7 +33,6 @@ pub(super) fn write(fs: &Fs, dir: &Path, table: &TableDef, batch: &RecordBatch) 
     let file = fs.create(&dir.join(&file_name))?;
     let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties(table)))?;
     writer.write(batch)?;
-    writer.finish()?;
     component(file_name, writer.into_inner()?)
 }
 
@@ -64,7 +63,6 @@ fn encode(p: WriterPropertiesBuilder, column: ColumnPath, encoding: Encoding) ->
     match encoding {
         Encoding::Dictionary => p,
         Encoding::Delta => plain(p, ParquetEncoding::DELTA_BINARY_PACKED),
-        Encoding::Split => plain(p, ParquetEncoding::BYTE_STREAM_SPLIT),
         Encoding::Plain => plain(p, ParquetEncoding::PLAIN),
     }
 }

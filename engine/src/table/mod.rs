@@ -81,12 +81,10 @@ pub enum IndexKind {
 /// How the Parquet column is encoded; measured, not guessed (`docs/benchmarks.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
-    /// Dictionary, then run-length: right for almost everything.
+    /// Dictionary, then run-length: right for almost everything, sequence numbers included (they recur as ACKs).
     Dictionary,
     /// `DELTA_BINARY_PACKED`: times and counters that grow slowly.
     Delta,
-    /// `BYTE_STREAM_SPLIT`: numbers that look random.
-    Split,
     /// Plain, no dictionary.
     Plain,
 }

@@ -7,8 +7,8 @@
 //!   seen before and after a router. Merging them would add unrelated traffic up or count every packet twice as a
 //!   retransmission. VLAN 0 is a priority tag, not a VLAN (IEEE 802.1Q 9.6), and counts as none.
 //! - **Tunnel**: the same reasons hold for the path of encapsulations, and for the VNI of VXLAN and Geneve, which both
-//!   directions share. MPLS labels do not take part: label paths are one-way and the last hop pops them (RFC 3031 3.16), so
-//!   that the two directions of one connection seldom look alike. TEIDs and GRE keys are one-way too.
+//!   directions share. MPLS labels do not take part: label paths are one-way and the last hop pops them (RFC 3031
+//!   3.16), so that the two directions of one connection seldom look alike. TEIDs and GRE keys are one-way too.
 //!
 //! ICMP has no ports. Requests and replies are joined through the pairs of types that Zeek and Community ID use,
 //! together with the identifier where the message has one; a one-way message (destination unreachable, …) is a flow by

@@ -4,7 +4,8 @@
 //! or repeated is decided in [`sequence`](super::sequence). The rest is defined here:
 //!
 //! - **Duplicate acknowledgement** (RFC 5681 section 2): no payload, no SYN, FIN or RST, the same acknowledgement and
-//!   window as its sender's last, while data of the other side is outstanding. (Wireshark does not ask for outstanding data.)
+//!   window as its sender's last, while data of the other side is outstanding. (Wireshark does not ask for that, so it
+//!   counts copies of one packet and answers to spurious retransmissions too.)
 //! - **Zero window**: a window of 0 without SYN, FIN or RST.
 //! - **RTT**: from a new data segment to the first acknowledgement that covers it, one segment at a time and direction;
 //!   a retransmission or a filled hole before that gives the sample up (Karn, RFC 6298 section 3).

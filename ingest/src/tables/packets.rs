@@ -54,7 +54,7 @@ table! {
         /// Differentiated services code point (RFC 2474), 0 to 63.
         dscp: Option<U8>,
         /// IPv4 identification, or that of an IPv6 fragment header.
-        ip_id: Option<U32> [encoded(Encoding::Delta)],
+        ip_id: Option<U32>,
         /// Fragment offset in bytes; NULL when the packet is not a fragment.
         frag_offset: Option<U16>,
         /// Sender's port (TCP, UDP, SCTP).
@@ -64,9 +64,9 @@ table! {
         /// TCP flags: FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128 (RFC 9293).
         tcp_flags: Option<U8> [row_index()],
         /// TCP sequence number, as on the wire.
-        tcp_seq: Option<U32> [encoded(Encoding::Split)],
+        tcp_seq: Option<U32>,
         /// TCP acknowledgement number, as on the wire.
-        tcp_ack: Option<U32> [encoded(Encoding::Split)],
+        tcp_ack: Option<U32>,
         /// TCP window, as on the wire (not scaled).
         tcp_window: Option<U16>,
         /// ICMP or ICMPv6 type.

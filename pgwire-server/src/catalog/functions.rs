@@ -10,9 +10,7 @@ use arrow::datatypes::DataType;
 use datafusion::{
     common::exec_err,
     error::Result,
-    logical_expr::{
-        ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
-    },
+    logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility},
     scalar::ScalarValue,
 };
 
@@ -89,11 +87,7 @@ pub(super) fn of_session(settings: &Arc<Mutex<Settings>>) -> Vec<ScalarUDF> {
             Volatility::Stable,
         ),
     };
-    vec![
-        constant("current_user", user.clone()),
-        constant("session_user", user),
-        ScalarUDF::from(current_setting),
-    ]
+    vec![constant("current_user", user.clone()), constant("session_user", user), ScalarUDF::from(current_setting)]
 }
 
 impl Answer {
@@ -184,8 +178,7 @@ impl ScalarUDFImpl for CurrentSetting {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let missing_ok =
-            matches!(args.args.get(1), Some(ColumnarValue::Scalar(ScalarValue::Boolean(Some(true)))));
+        let missing_ok = matches!(args.args.get(1), Some(ColumnarValue::Scalar(ScalarValue::Boolean(Some(true)))));
         let read = |name: &ScalarValue| match name {
             ScalarValue::Utf8(Some(name)) => self.read(name, missing_ok).map(ScalarValue::Utf8),
             _ => Ok(ScalarValue::Utf8(None)),

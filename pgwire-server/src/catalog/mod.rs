@@ -19,14 +19,13 @@ use datafusion::{
 use datafusion_pg_catalog::{
     pg_catalog::{
         PgCatalogSchemaProvider, PgCatalogStaticTables, array_bounds_udf, context::EmptyContextProvider,
-        create_current_database_udf, create_current_schema_udf, create_current_schemas_udf,
-        create_pg_backend_pid_udf, create_pg_encoding_to_char_udf, create_pg_get_constraintdef,
-        create_pg_get_partition_ancestors_udf, create_pg_get_partkeydef_udf,
-        create_pg_get_statisticsobjdef_columns_udf, create_pg_relation_is_publishable_udf,
-        create_pg_relation_size_udf, create_pg_stat_get_numscans, create_pg_table_is_visible,
-        create_pg_total_relation_size_udf, format_type, generate_series_arg_coercion::CoerceIntArgsToBigInt,
-        has_privilege_udf::create_has_privilege_udf, oid_type_planner::PgOidTypePlanner, pg_get_expr_udf,
-        quote_ident_udf,
+        create_current_database_udf, create_current_schema_udf, create_current_schemas_udf, create_pg_backend_pid_udf,
+        create_pg_encoding_to_char_udf, create_pg_get_constraintdef, create_pg_get_partition_ancestors_udf,
+        create_pg_get_partkeydef_udf, create_pg_get_statisticsobjdef_columns_udf,
+        create_pg_relation_is_publishable_udf, create_pg_relation_size_udf, create_pg_stat_get_numscans,
+        create_pg_table_is_visible, create_pg_total_relation_size_udf, format_type,
+        generate_series_arg_coercion::CoerceIntArgsToBigInt, has_privilege_udf::create_has_privilege_udf,
+        oid_type_planner::PgOidTypePlanner, pg_get_expr_udf, quote_ident_udf,
     },
     sql::PostgresCompatibilityParser,
 };
@@ -83,7 +82,13 @@ pub(crate) fn rewritten(piece: &Piece) -> Option<Statement> {
         word.starts_with("pg_")
             || matches!(
                 word,
-                "information_schema" | "regclass" | "regtype" | "regproc" | "regnamespace" | "current_user" | "session_user"
+                "information_schema"
+                    | "regclass"
+                    | "regtype"
+                    | "regproc"
+                    | "regnamespace"
+                    | "current_user"
+                    | "session_user"
             )
     };
     if piece.words().take("copy") || piece.words().take("explain") || !piece.any_word(about_catalog) {

@@ -2,13 +2,11 @@
 //! both under the connection's interrupts, so that a cancel, a time-out or a vanished client ends either.
 
 use futures::TryStreamExt;
-use pgwire::{
-    messages::{
-        PgWireBackendMessage,
-        copy::{CopyDone, CopyOutResponse},
-        data::{FieldDescription, NoData, RowDescription},
-        response::{CommandComplete, EmptyQueryResponse},
-    },
+use pgwire::messages::{
+    PgWireBackendMessage,
+    copy::{CopyDone, CopyOutResponse},
+    data::{FieldDescription, NoData, RowDescription},
+    response::{CommandComplete, EmptyQueryResponse},
 };
 use wiretape_sql::{CopyData, CopyFormat, CopyOptions, CopyOut};
 
@@ -77,17 +75,17 @@ impl Connection {
             if max_rows > 0 && sent >= max_rows {
                 return Ok(Sent::Suspended);
             }
-            match stream.current().and_then(|batch| batch.take_row().map(|row| (row, batch))) {
-                Some((row, batch)) => {
-                    batch.write_data_row(row, format_of, &mut self.sender.out)?;
-                    sent += 1;
-                    source.left = source.left.map(|left| left - 1);
-                    if self.sender.is_full() {
-                        self.guarded_flush().await?;
-                    }
+            let Some((row, batch)) = stream.take_row() else {
+                if self.next_batch(&mut stream).await? {
+                    continue;
                 }
-                None if self.next_batch(&mut stream).await? => {}
-                None => return Ok(Sent::All(sent)),
+                return Ok(Sent::All(sent));
+            };
+            batch.write_data_row(row, format_of, &mut self.sender.out)?;
+            sent += 1;
+            source.left = source.left.map(|left| left - 1);
+            if self.sender.is_full() {
+                self.guarded_flush().await?;
             }
         }
     }
@@ -106,7 +104,9 @@ impl Connection {
                 self.send_copied_rows(RowStream::running(stream), &copy.options, columns).await?
             }
             CopyData::Bytes(mut bytes) => {
-                while let Some(bytes) = self.interrupts.guard(&mut self.receiver, bytes.try_next()).await?.map_err(PgError::from)? {
+                while let Some(bytes) =
+                    self.interrupts.guard(&mut self.receiver, bytes.try_next()).await?.map_err(PgError::from)?
+                {
                     for piece in copy_data_pieces(&bytes) {
                         put_copy_data(piece, &mut self.sender.out);
                         self.guarded_flush().await?;
@@ -129,16 +129,16 @@ impl Connection {
         copier.write_start(columns, &mut self.sender.out);
         let mut rows = 0;
         loop {
-            match stream.current().and_then(|batch| batch.take_row().map(|row| (row, batch))) {
-                Some((row, batch)) => {
-                    copier.write_row(batch, row, &mut self.sender.out)?;
-                    rows += 1;
-                    if self.sender.is_full() {
-                        self.guarded_flush().await?;
-                    }
+            let Some((row, batch)) = stream.take_row() else {
+                if self.next_batch(&mut stream).await? {
+                    continue;
                 }
-                None if self.next_batch(&mut stream).await? => {}
-                None => break,
+                break;
+            };
+            copier.write_row(batch, row, &mut self.sender.out)?;
+            rows += 1;
+            if self.sender.is_full() {
+                self.guarded_flush().await?;
             }
         }
         copier.write_end(&mut self.sender.out);

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use arrow::array::Array;
 use bytes::{BufMut, BytesMut};
 use pgwire::api::Type;
 
@@ -53,7 +52,9 @@ impl Reader {
                     values.write_binary(*key, out)?;
                 }
             }
-            Values::List { as_json: true, .. } | Values::Struct { .. } | Values::Map { .. } => write_json(self, row, out),
+            Values::List { as_json: true, .. } | Values::Struct { .. } | Values::Map { .. } => {
+                write_json(self, row, out)
+            }
             Values::List { offsets, items, item_type, .. } => {
                 write_array(items, super::span(offsets, row), item_type, out)?;
             }

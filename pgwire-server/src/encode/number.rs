@@ -98,7 +98,8 @@ pub(super) fn write_numeric_binary(text: &str, out: &mut BytesMut) {
 
 /// Decimal text of a binary `numeric`; `None` when it is malformed or not a number (NaN, infinity).
 pub(crate) fn read_numeric_binary(bytes: &[u8]) -> Option<String> {
-    let mut words = bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
+    let (words, _) = bytes.as_chunks::<2>();
+    let mut words = words.iter().map(|word| u16::from_be_bytes(*word));
     let (count, weight, sign, scale) = (words.next()?, words.next()?.cast_signed(), words.next()?, words.next()?);
     let groups: Vec<u16> = words.collect();
     if groups.len() != usize::from(count) || sign & 0x8000 != 0 || groups.iter().any(|group| *group > 9999) {

@@ -2,9 +2,11 @@
 //! in microseconds) once per batch, so that the per-value code in [`super::text`] and [`super::binary`] is one match.
 //! It writes nothing itself.
 
+use std::sync::Arc;
+
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, BinaryViewArray, BooleanArray, Date32Array, Decimal128Array, Decimal256Array,
-    DurationMicrosecondArray, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array,
+    Array, ArrayRef, AsArray, BinaryArray, BinaryViewArray, BooleanArray, Date32Array, Decimal128Array,
+    Decimal256Array, DurationMicrosecondArray, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array,
     IntervalMonthDayNanoArray, LargeBinaryArray, LargeStringArray, StringArray, StringViewArray,
     Time64MicrosecondArray, TimestampMicrosecondArray, UInt64Array,
 };
@@ -46,15 +48,33 @@ pub(super) enum Values {
     /// Microseconds since midnight.
     Time(Time64MicrosecondArray),
     /// Microseconds since 1970-01-01 00:00 UTC.
-    Timestamp { micros: TimestampMicrosecondArray, zoned: bool },
+    Timestamp {
+        micros: TimestampMicrosecondArray,
+        zoned: bool,
+    },
     Decimal128(Decimal128Array),
     Decimal256(Decimal256Array),
     Interval(IntervalMonthDayNanoArray),
     Duration(DurationMicrosecondArray),
-    Dictionary { keys: Vec<usize>, values: Box<Reader> },
-    List { offsets: OffsetBuffer<i32>, items: Box<Reader>, item_type: Type, as_json: bool },
-    Struct { names: Vec<String>, fields: Vec<Reader> },
-    Map { offsets: OffsetBuffer<i32>, keys: Box<Reader>, values: Box<Reader> },
+    Dictionary {
+        keys: Vec<usize>,
+        values: Box<Reader>,
+    },
+    List {
+        offsets: OffsetBuffer<i32>,
+        items: Box<Reader>,
+        item_type: Type,
+        as_json: bool,
+    },
+    Struct {
+        names: Vec<String>,
+        fields: Vec<Reader>,
+    },
+    Map {
+        offsets: OffsetBuffer<i32>,
+        keys: Box<Reader>,
+        values: Box<Reader>,
+    },
 }
 
 impl Reader {
@@ -97,10 +117,10 @@ fn normalised(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
             DataType::Interval(IntervalUnit::MonthDayNano)
         }
         DataType::LargeList(item) | DataType::FixedSizeList(item, _) | DataType::ListView(item) => {
-            DataType::List(item.clone())
+            DataType::List(Arc::clone(item))
         }
         DataType::RunEndEncoded(_, values) => values.data_type().clone(),
-        _ => return Ok(array.clone()),
+        _ => return Ok(Arc::clone(array)),
     };
     cast(array, &target)
 }

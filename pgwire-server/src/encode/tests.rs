@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use arrow::{
     array::{
-        Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, DurationNanosecondArray,
-        FixedSizeBinaryArray, Float64Array, Int64Array, ListArray, StringArray, StructArray, TimestampNanosecondArray,
-        UInt8Array, UInt16Array, UInt64Array,
+        Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, DictionaryArray,
+        DurationNanosecondArray, FixedSizeBinaryArray, Float64Array, Int64Array, ListArray, StringArray, StructArray,
+        TimestampNanosecondArray, UInt8Array, UInt16Array, UInt64Array,
     },
     datatypes::{Int32Type, Int64Type},
 };

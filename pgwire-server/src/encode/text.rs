@@ -1,7 +1,6 @@
 //! A value in PostgreSQL's text format. NULL is the caller's business: the wire, COPY text and CSV each mark it in their
 //! own way.
 
-use arrow::array::Array;
 use bytes::{BufMut, BytesMut};
 use pgwire::api::Type;
 
@@ -45,7 +44,9 @@ impl Reader {
                     values.write_text(*key, out);
                 }
             }
-            Values::List { as_json: true, .. } | Values::Struct { .. } | Values::Map { .. } => write_json(self, row, out),
+            Values::List { as_json: true, .. } | Values::Struct { .. } | Values::Map { .. } => {
+                write_json(self, row, out)
+            }
             Values::List { offsets, items, item_type, .. } => {
                 write_array(items, super::span(offsets, row), item_type, out);
             }

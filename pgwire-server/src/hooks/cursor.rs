@@ -17,10 +17,20 @@ use crate::{
 
 #[derive(Debug)]
 enum Cursor {
-    Declare { name: String, hold: bool, query: Piece },
+    Declare {
+        name: String,
+        hold: bool,
+        query: Piece,
+    },
     /// `None` takes all that is left.
-    Fetch { name: String, rows: Option<u64> },
-    Move { name: String, rows: Option<u64> },
+    Fetch {
+        name: String,
+        rows: Option<u64>,
+    },
+    Move {
+        name: String,
+        rows: Option<u64>,
+    },
     Close(String),
     CloseAll,
 }
@@ -161,10 +171,10 @@ async fn skip(source: &RowSource, rows: Option<u64>) -> Result<u64, PgError> {
     let mut stream = source.stream.lock().await;
     let mut moved = 0;
     while rows.is_none_or(|rows| moved < rows) {
-        match stream.current().and_then(crate::encode::BatchRows::take_row) {
-            Some(_) => moved += 1,
-            None if stream.advance().await? => {}
-            None => break,
+        if stream.take_row().is_some() {
+            moved += 1;
+        } else if !stream.advance().await? {
+            break;
         }
     }
     Ok(moved)

@@ -31,7 +31,11 @@ pub(super) fn recognise(mut words: Words<'_>) -> Result<Option<Arc<dyn Command>>
     let found = if words.take("set") {
         set(&mut words)?
     } else if words.take("reset") {
-        if words.take("all") { Some(Parameter::ResetAll) } else { own(parameter_name(&mut words)?).map(Parameter::Reset) }
+        if words.take("all") {
+            Some(Parameter::ResetAll)
+        } else {
+            own(parameter_name(&mut words)?).map(Parameter::Reset)
+        }
     } else if words.take("show") {
         if words.take("all") { Some(Parameter::ShowAll) } else { show(&mut words)? }
     } else {
@@ -109,7 +113,9 @@ impl Command for Parameter {
                 let shown = shown.unwrap_or(if name == "time zone" { "TimeZone" } else { name });
                 Ok(vec![Column::new(shown, Type::TEXT)])
             }
-            Parameter::ShowAll => Ok(["name", "setting", "description"].map(|name| Column::new(name, Type::TEXT)).into()),
+            Parameter::ShowAll => {
+                Ok(["name", "setting", "description"].map(|name| Column::new(name, Type::TEXT)).into())
+            }
             _ => Ok(Vec::new()),
         }
     }

@@ -59,7 +59,8 @@ pub(super) fn recognise(mut words: Words<'_>) -> Result<Option<Arc<dyn Command>>
 
 /// Isolation and access modes: every transaction is a read-only one of the strictest kind.
 fn modes(words: &mut Words<'_>) -> Result<(), PgError> {
-    if words.is_end() || words.take("isolation") || words.take("read") || words.take("not") || words.take("deferrable") {
+    if words.is_end() || words.take("isolation") || words.take("read") || words.take("not") || words.take("deferrable")
+    {
         words.skip_rest();
         Ok(())
     } else {

@@ -4,6 +4,7 @@ use std::{
     fs,
     io::ErrorKind,
     path::{Component, Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use arrow::array::AsArray;
@@ -66,6 +67,9 @@ pub(crate) fn resolve(export_dir: Option<&Path>, name: &str, format: CopyFormat)
     }
 }
 
+/// Temporary names given out by this process: two copies to one file do not meet.
+static TEMPORARIES: AtomicU64 = AtomicU64::new(0);
+
 /// A name beside the file, taken away again unless the file is kept.
 #[derive(Debug)]
 pub(crate) struct Temporary {
@@ -80,7 +84,8 @@ impl Temporary {
         let stem = target.file_stem().unwrap_or_default().to_string_lossy();
         let extension = target.extension().unwrap_or_default().to_string_lossy();
         let dot = if extension.is_empty() { "" } else { "." };
-        let path = target.with_file_name(format!(".{stem}.{}.partial{dot}{extension}", std::process::id()));
+        let (process, number) = (std::process::id(), TEMPORARIES.fetch_add(1, Ordering::Relaxed));
+        let path = target.with_file_name(format!(".{stem}.{process}-{number}.partial{dot}{extension}"));
         Temporary { path, target: target.to_owned(), kept: false }
     }
 

@@ -26,9 +26,9 @@ use datafusion::{
 };
 use futures::Stream;
 
+pub(crate) use file::{Temporary, run as run_datafusion_copy};
 pub use options::{CopyFormat, CopyOptions};
 pub(crate) use parse::{is_copy, parse};
-pub(crate) use file::{Temporary, run as run_datafusion_copy};
 pub(crate) use pcap::{Capture, Sink, only_packet_ids, to_sink};
 
 use crate::{

@@ -178,9 +178,11 @@ fn times(part: &Part, number: u32, entries: &mut Vec<Entry>) -> Result<(), SqlEr
         let Some(times) = batch.columns().first().and_then(|c| c.as_primitive_opt::<TimestampNanosecondType>()) else {
             return Err(damaged(&"its first column is no time"));
         };
-        entries.extend(
-            times.values().iter().zip(&mut selected).map(|(ts, row)| Entry { ts_ns: *ts, part: number, row }),
-        );
+        entries.extend(times.values().iter().zip(&mut selected).map(|(ts, row)| Entry {
+            ts_ns: *ts,
+            part: number,
+            row,
+        }));
     }
     match selected.next() {
         None => Ok(()),

@@ -133,27 +133,28 @@ impl Selection {
         for id in ids.iter().flatten() {
             let (segment, row) = split(id)?;
             if run_segment != Some(segment) {
-                self.flush(run_segment, &mut run);
+                self.flush(run_segment, &mut run)?;
                 run_segment = Some(segment);
             }
             run.push(row);
         }
-        self.flush(run_segment, &mut run);
-        let held: usize = self.segments.values().map(|b| {
-            let s = b.statistics();
-            (s.n_bytes_array_containers + s.n_bytes_run_containers + s.n_bytes_bitset_containers) as usize
-        }).sum();
-        self.memory.try_resize(held).map_err(SqlError::from)
+        self.flush(run_segment, &mut run)
     }
 
-    fn flush(&mut self, segment: Option<u32>, rows: &mut Vec<u32>) {
-        if let Some(segment) = segment
-            && !rows.is_empty()
-        {
-            self.segments.entry(segment).or_default().add_many(rows);
-            rows.clear();
-        }
+    fn flush(&mut self, segment: Option<u32>, rows: &mut Vec<u32>) -> Result<(), SqlError> {
+        let Some(segment) = segment else { return Ok(()) };
+        let bitmap = self.segments.entry(segment).or_default();
+        let before = size_bytes(bitmap);
+        bitmap.add_many(rows);
+        rows.clear();
+        self.memory.try_grow(size_bytes(bitmap).saturating_sub(before))?;
+        Ok(())
     }
+}
+
+fn size_bytes(bitmap: &Bitmap) -> usize {
+    let s = bitmap.statistics();
+    s.n_bytes_array_containers as usize + s.n_bytes_run_containers as usize + s.n_bytes_bitset_containers as usize
 }
 
 /// Segment and row of a packet id.

@@ -68,8 +68,7 @@ impl Scope<'_> {
             }
         };
         let (message, position) = split_position(self.text, message);
-        let Some((expected, found)) =
-            message.strip_prefix("Expected: ").and_then(|m| m.rsplit_once(", found: "))
+        let Some((expected, found)) = message.strip_prefix("Expected: ").and_then(|m| m.rsplit_once(", found: "))
         else {
             return SqlError::syntax(lower_first(message), position);
         };
@@ -180,8 +179,13 @@ impl Scope<'_> {
         if let Some(schema) = message.strip_prefix("failed to resolve schema: ") {
             return SqlError::new("3F000", format!("schema \"{schema}\" does not exist"));
         }
-        let line = one_line(message);
-        SqlError::new(sqlstate_of(message), line)
+        if message.contains("must appear in the GROUP BY clause")
+            && let Some(column) = quoted_before(message, "column \"", "\" must appear")
+        {
+            let rule = "must appear in the GROUP BY clause or be used in an aggregate function";
+            return SqlError::new("42803", format!("column \"{column}\" {rule}"));
+        }
+        SqlError::new(sqlstate_of(message), one_line(message))
     }
 }
 
@@ -297,9 +301,9 @@ fn all_tables(state: &SessionState) -> Vec<(String, String)> {
 /// The parser puts the place at the end of its sentence: ` at Line: 1, Column: 8`.
 fn split_position<'a>(text: &str, message: &'a str) -> (&'a str, Option<usize>) {
     let Some((before, place)) = message.rsplit_once(" at Line: ") else { return (message, None) };
-    let place = place.split_once(", Column: ").and_then(|(line, column)| {
-        locate::offset(text, line.trim().parse().ok()?, column.trim().parse().ok()?)
-    });
+    let place = place
+        .split_once(", Column: ")
+        .and_then(|(line, column)| locate::offset(text, line.trim().parse().ok()?, column.trim().parse().ok()?));
     (before, place)
 }
 

@@ -1,18 +1,16 @@
 //! `system.columns`: the columns of the tables, as they are declared.
 
-use wiretape_engine::table::IndexKind;
+use wiretape_engine::{TableDef, table::IndexKind};
 
 use super::{Column, Facts, SystemTable, boolean, count, optional_text, text};
+use crate::table::shown_columns;
 
-pub(super) static COLUMNS: SystemTable = SystemTable {
-    name: "columns",
-    comment: "One row per column of the tables in system.tables.",
-    rows,
-};
+pub(super) static COLUMNS: SystemTable =
+    SystemTable { name: "columns", comment: "One row per column of the tables in system.tables.", rows };
 
 fn rows(facts: &Facts<'_>) -> Vec<Column> {
-    let all: Vec<_> =
-        facts.tables.iter().flat_map(|t| t.columns.iter().enumerate().map(move |(i, c)| (t, i, c))).collect();
+    let columns = |t: &'static TableDef| shown_columns(t).into_iter().enumerate().map(move |(i, c)| (t, i, c));
+    let all: Vec<_> = facts.tables.iter().flat_map(|t| columns(t)).collect();
     vec![
         text("table_name", all.iter().map(|(t, ..)| t.name)),
         count("position", all.iter().map(|(_, i, _)| *i as u64 + 1)),

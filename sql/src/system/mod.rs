@@ -87,8 +87,7 @@ fn count(name: &'static str, values: impl IntoIterator<Item = u64>) -> Column {
 
 /// A column of counts and sizes.
 fn optional_count(name: &'static str, values: impl IntoIterator<Item = Option<u64>>) -> Column {
-    let array: Int64Array =
-        values.into_iter().map(|v| v.map(|v| i64::try_from(v).unwrap_or(i64::MAX))).collect();
+    let array: Int64Array = values.into_iter().map(|v| v.map(|v| i64::try_from(v).unwrap_or(i64::MAX))).collect();
     (name, Arc::new(array), true)
 }
 

@@ -1,6 +1,8 @@
 //! `system.segments`: what each segment holds of each table.
 
-use super::{Column, Facts, PACKETS, SystemTable, boolean, component_bytes, count, optional_count, raw_bytes, text, time};
+use super::{
+    Column, Facts, PACKETS, SystemTable, boolean, component_bytes, count, optional_count, raw_bytes, text, time,
+};
 
 pub(super) static SEGMENTS: SystemTable = SystemTable {
     name: "segments",

@@ -13,7 +13,11 @@ fn rows(facts: &Facts<'_>) -> Vec<Column> {
     let on_off = |on: bool| Some(if on { "on" } else { "off" }.to_owned());
     let all: [(&str, Option<String>, &str); 7] = [
         ("wiretape.use_index", on_off(facts.options.use_index), "Whether bitmap indexes answer predicates"),
-        ("memory_limit_bytes", Some(config.memory_limit_bytes.to_string()), "Memory of all running statements together"),
+        (
+            "memory_limit_bytes",
+            Some(config.memory_limit_bytes.to_string()),
+            "Memory of all running statements together",
+        ),
         ("time_limit", config.time_limit.map(|t| format!("{t:?}")), "How long one statement may run"),
         ("threads", Some(config.threads.to_string()), "Threads that one statement may keep busy"),
         ("spill_limit_bytes", Some(config.spill_limit_bytes.to_string()), "Disk that spilled data may take"),

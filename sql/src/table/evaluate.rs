@@ -14,7 +14,7 @@ use datafusion::{
     execution::context::ExecutionProps,
     logical_expr::{Expr, utils::conjunction},
     physical_expr::{PhysicalExpr, create_physical_expr},
-    physical_optimizer::pruning::PruningPredicate,
+    physical_optimizer::pruning::PruningPredicateBuilder,
 };
 use wiretape_engine::{Segment, TableDef, View, index::{Index, Selection}};
 
@@ -246,7 +246,7 @@ fn in_time(segments: &[&Arc<Segment>], table: &'static TableDef, filters: &[Expr
         return Ok(vec![true; segments.len()]);
     };
     let schema = table.schema();
-    let pruning = PruningPredicate::try_new(physical(&filter, &schema)?, schema)?;
+    let pruning = PruningPredicateBuilder::new().with_file_schema(Arc::clone(&schema)).try_build(physical(&filter, &schema)?)?;
     pruning.prune(&TimeRanges { segments, table })
 }
 

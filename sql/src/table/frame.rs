@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use croaring::Bitmap;
 use datafusion::{
     arrow::{
-        array::{Array, AsArray, BinaryBuilder},
+        array::{AsArray, BinaryBuilder},
         datatypes::{DataType, Int64Type},
     },
     error::{DataFusionError, Result},

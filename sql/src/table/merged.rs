@@ -14,15 +14,19 @@ use std::sync::Arc;
 use datafusion::{
     arrow::datatypes::DataType,
     catalog::TableProvider,
-    common::{Column, TableReference},
+    common::TableReference,
     datasource::{ViewTable, provider_as_source},
     error::{DataFusionError, Result},
     functions_aggregate::expr_fn::{bit_or, last_value, max, min, sum},
     logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SortExpr, cast, col, lit},
 };
-use wiretape_engine::{TableDef, table::Merge};
+use wiretape_engine::{ColumnDef, TableDef, table::{Kind, Merge}};
 
 use super::provider::StoredTable;
+
+/// The times of a row's first and last moment.
+const START: &str = "start_ts";
+const END: &str = "end_ts";
 
 /// A part with both bits holds the row's start and its end.
 const WHOLE: u8 = 3;
@@ -31,11 +35,10 @@ const WHOLE: u8 = 3;
 pub(super) fn view(parts: Arc<StoredTable>, table: &'static TableDef, key: &str) -> Result<Arc<dyn TableProvider>> {
     let source = provider_as_source(parts);
     let scan = || LogicalPlanBuilder::scan(TableReference::bare(table.name), Arc::clone(&source), None);
-    let whole = scan()?.filter(col("part").eq(lit(WHOLE)))?.project(whole_columns(table))?.build()?;
-    let merged = merge(scan()?.filter(col("part").not_eq(lit(WHOLE)))?, table, key)?;
+    let whole = scan()?.filter(col(PART).eq(lit(WHOLE)))?.project(whole_columns(table))?.build()?;
+    let merged = merge(scan()?.filter(col(PART).not_eq(lit(WHOLE)))?, table, key)?;
     let union = LogicalPlanBuilder::from(whole).union(merged)?;
-    let columns = table.columns.iter().map(|c| Expr::Column(Column::new_unqualified(c.name)));
-    let plan = union.project(with_duration(columns.collect(), table))?.build()?;
+    let plan = union.project(shown(table))?.build()?;
     Ok(Arc::new(ViewTable::new(plan, None)))
 }
 
@@ -48,9 +51,9 @@ fn merge(parts: LogicalPlanBuilder, table: &TableDef, key: &str) -> Result<Logic
         .column(key)
         .ok_or_else(|| DataFusionError::Internal(format!("{} has no column {key}", table.name)))?;
     // Columns that are the same in every part are group keys too, so that filters on them reach the scan.
-    let same = |c: &&wiretape_engine::ColumnDef| c.merge == Merge::Same && c.name != key.name;
+    let same = |c: &&ColumnDef| c.merge == Merge::Same && c.name != key.name;
     let groups: Vec<Expr> = std::iter::once(key).chain(table.columns.iter().filter(same)).map(|c| col(c.name)).collect();
-    let newest_last: Vec<SortExpr> = vec![col("end_ts").sort(true, true), col("part").sort(true, true)];
+    let newest_last: Vec<SortExpr> = vec![col(END).sort(true, true), col(PART).sort(true, true)];
     let aggregates: Vec<Expr> = table
         .columns
         .iter()
@@ -61,48 +64,42 @@ fn merge(parts: LogicalPlanBuilder, table: &TableDef, key: &str) -> Result<Logic
                 Merge::Sum => sum(column()),
                 Merge::Min => min(column()),
                 Merge::Max => max(column()),
-                Merge::Or => cast(bit_or(column()), DataType::UInt8),
+                Merge::Or => bit_or(column()),
                 Merge::Last | Merge::Same => last_value(column(), newest_last.clone()),
             };
             merged.alias(c.name)
         })
         .collect();
-    let split: (Vec<Expr>, Vec<Expr>) = (groups, aggregates);
-    let plain: Vec<Expr> = split.1.iter().map(unaliased).collect();
-    let aggregated = parts.aggregate(split.0, plain.clone())?;
-    let columns = table
-        .columns
-        .iter()
-        .map(|c| match split.1.iter().position(|e| e.schema_name().to_string() == c.name) {
-            Some(at) => plain.get(at).map_or_else(
-                || col(c.name),
-                |e| Expr::Column(Column::new_unqualified(e.schema_name().to_string())).alias(c.name),
-            ),
-            None => col(c.name).alias(c.name),
-        })
-        .collect::<Vec<_>>();
-    aggregated.project(columns)?.build()
+    let columns: Vec<Expr> = table.columns.iter().map(|c| col(c.name).alias(c.name)).collect();
+    parts.aggregate(groups, aggregates)?.project(columns)?.build()
 }
 
-fn unaliased(expr: &Expr) -> Expr {
-    match expr {
-        Expr::Alias(alias) => (*alias.expr).clone(),
-        other => other.clone(),
-    }
-}
+/// Bookkeeping of parts, which users do not see.
+const PART: &str = "part";
 
-/// Adds `duration_ns` behind the two times it is the difference of, and leaves out the parts' own bookkeeping.
-fn with_duration(columns: Vec<Expr>, table: &TableDef) -> Vec<Expr> {
-    let mut out = Vec::with_capacity(columns.len());
-    for (expr, def) in columns.into_iter().zip(table.columns) {
-        if def.name == "part" {
+/// What users see besides what is stored, behind the later of the two times it is the difference of.
+const DURATION: ColumnDef = ColumnDef::new("duration_ns", Kind::I64, false, "end_ts - start_ts, ns.");
+
+/// The columns that users see of `table`.
+pub(crate) fn shown_columns(table: &TableDef) -> Vec<ColumnDef> {
+    let mut columns = Vec::with_capacity(table.columns.len() + 1);
+    for column in table.columns {
+        if table.part_key.is_some() && column.name == PART {
             continue;
         }
-        out.push(expr);
-        if def.name == "end_ts" {
-            let ns = |name| cast(col(name), DataType::Int64);
-            out.push((ns("end_ts") - ns("start_ts")).alias("duration_ns"));
+        columns.push(*column);
+        if table.part_key.is_some() && column.name == END {
+            columns.push(DURATION);
         }
     }
-    out
+    columns
+}
+
+fn shown(table: &TableDef) -> Vec<Expr> {
+    let ns = |name| cast(col(name), DataType::Int64);
+    let expr = |c: ColumnDef| match c.name == DURATION.name {
+        true => (ns(END) - ns(START)).alias(DURATION.name),
+        false => col(c.name),
+    };
+    shown_columns(table).into_iter().map(expr).collect()
 }

@@ -15,6 +15,8 @@ mod provider;
 mod rows_exec;
 mod scan;
 
+pub(crate) use merged::shown_columns;
+
 use std::sync::Arc;
 
 use datafusion::{catalog::TableProvider, error::Result, execution::FunctionRegistry};

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, BooleanArray},
+    array::{ArrayRef, AsArray, BooleanArray},
     datatypes::{DataType, Int64Type},
 };
 use datafusion::{
@@ -54,7 +54,6 @@ fn run(args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
         _ => Ok(None),
     });
     let answers: BooleanArray = answers.collect::<Result<_, SqlError>>()?;
-    debug_assert_eq!(answers.len(), args.number_rows);
     Ok(ColumnarValue::Array(Arc::new(answers)))
 }
 

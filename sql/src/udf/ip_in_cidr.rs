@@ -67,12 +67,8 @@ impl FromStr for Network {
 impl Network {
     fn holds(self, text: &str) -> bool {
         match self {
-            Network::V4 { prefix, mask } => {
-                text.parse::<Ipv4Addr>().is_ok_and(|a| u32::from(a) & mask == prefix)
-            }
-            Network::V6 { prefix, mask } => {
-                text.parse::<Ipv6Addr>().is_ok_and(|a| u128::from(a) & mask == prefix)
-            }
+            Network::V4 { prefix, mask } => text.parse::<Ipv4Addr>().is_ok_and(|a| u32::from(a) & mask == prefix),
+            Network::V6 { prefix, mask } => text.parse::<Ipv6Addr>().is_ok_and(|a| u128::from(a) & mask == prefix),
         }
     }
 }

@@ -27,8 +27,7 @@ pub(super) static IS_PRIVATE_IP: Function = Function {
 
 fn run(args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
     let evaluate = |texts: &StringViewArray| -> Result<ArrayRef> {
-        let answers: BooleanArray =
-            texts.iter().map(|t| t.and_then(|t| t.parse().ok()).map(is_private)).collect();
+        let answers: BooleanArray = texts.iter().map(|t| t.and_then(|t| t.parse().ok()).map(is_private)).collect();
         Ok(Arc::new(answers))
     };
     map(argument(args, 0)?, |array| per_text(array, evaluate))
@@ -53,7 +52,8 @@ mod tests {
         for text in ["fc00::1", "fdff::1", "::1", "fe80::1", "febf::1"] {
             assert!(is_private(text.parse().unwrap()), "{text}");
         }
-        for text in ["8.8.8.8", "172.32.0.1", "100.64.0.1", "224.0.0.1", "0.0.0.0", "2001:db8::1", "fec0::1", "ff02::1"] {
+        for text in ["8.8.8.8", "172.32.0.1", "100.64.0.1", "224.0.0.1", "0.0.0.0", "2001:db8::1", "fec0::1", "ff02::1"]
+        {
             assert!(!is_private(text.parse().unwrap()), "{text}");
         }
     }

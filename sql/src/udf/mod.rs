@@ -184,10 +184,32 @@ impl ScalarUDFImpl for Udf {
 }
 
 fn wrong_arguments(function: &Function, given: &[DataType]) -> DataFusionError {
-    let given: Vec<String> = given.iter().map(ToString::to_string).collect();
+    let given: Vec<&str> = given.iter().map(sql_name).collect();
     SqlError::new("42883", format!("function {}({}) does not exist", function.name, given.join(", ")))
         .with_hint(function.usage())
         .into()
+}
+
+/// PostgreSQL's name of a type, for messages.
+fn sql_name(data_type: &DataType) -> &'static str {
+    use DataType as D;
+    match data_type {
+        D::Dictionary(_, values) => sql_name(values),
+        D::Utf8 | D::LargeUtf8 | D::Utf8View => "text",
+        D::Binary | D::LargeBinary | D::BinaryView | D::FixedSizeBinary(_) => "bytea",
+        D::Int8 | D::UInt8 | D::Int16 => "smallint",
+        D::UInt16 | D::Int32 => "integer",
+        D::UInt32 | D::Int64 | D::UInt64 => "bigint",
+        D::Float16 | D::Float32 => "real",
+        D::Float64 => "double precision",
+        D::Boolean => "boolean",
+        D::Timestamp(_, Some(_)) => "timestamptz",
+        D::Timestamp(_, None) => "timestamp",
+        D::Date32 | D::Date64 => "date",
+        D::Interval(_) | D::Duration(_) => "interval",
+        D::Null => "unknown",
+        _ => "another type",
+    }
 }
 
 /// The argument at `number`.

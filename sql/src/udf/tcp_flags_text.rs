@@ -39,8 +39,7 @@ fn text(flags: u8) -> String {
 fn run(args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
     map(argument(args, 0)?, |array| {
         let flags = array.as_primitive::<Int64Type>();
-        let texts: StringArray =
-            flags.iter().map(|f| f.and_then(|f| TEXTS.get(usize::try_from(f).ok()?))).collect();
+        let texts: StringArray = flags.iter().map(|f| f.and_then(|f| TEXTS.get(usize::try_from(f).ok()?))).collect();
         Ok(Arc::new(texts) as ArrayRef)
     })
 }

@@ -60,7 +60,8 @@ impl Width {
         match self {
             Width::Nanoseconds(width) => {
                 let origin = ORIGIN_DAYS * DAY_NS;
-                let into = i64::try_from((i128::from(ts_ns) - i128::from(origin)).rem_euclid(i128::from(width))).ok()?;
+                let into =
+                    i64::try_from((i128::from(ts_ns) - i128::from(origin)).rem_euclid(i128::from(width))).ok()?;
                 ts_ns.checked_sub(into)
             }
             Width::Months(width) => {

@@ -105,6 +105,7 @@ const EXCEPTIONS: &[(&str, &str, u64, u64, &str)] = &[
     ("mix-flowlab.pcap", "flags.ack", 1103, 1102, PSEUDOWIRE),
     ("mix-flowlab.pcap", "flags.psh", 760, 759, PSEUDOWIRE),
     ("mix-flowlab.pcap", "frames.ip", 1265, 1264, PSEUDOWIRE),
+    ("mix-flowlab.pcap", "l4.tcp", 1125, 1124, PSEUDOWIRE),
     ("mix-flowlab.pcap", "frames.llc", 2, 3, PSEUDOWIRE),
     ("tls12-dsb.pcapng", "frames.raw", 17, 0, "tshark has no raw layer for link types 228 and 229"),
     ("vlan.pcap", "vlan.118", 2, 12, INNERMOST),

@@ -1,6 +1,6 @@
 //! Random and damaged bytes: no panic, no limit broken, and lengths that stay consistent.
 
-use proptest::prelude::*;
+use proptest::{collection::vec, prelude::*, sample::Index};
 
 use super::packets::{ethernet, ipv4, ipv4_fragment, tag, tcp4, udp, udp4, udp6};
 use crate::{
@@ -38,7 +38,7 @@ proptest! {
 
     #[test]
     fn random_bytes_never_panic(
-        frames in prop::collection::vec((any::<prop::sample::Index>(), any::<u32>(), any::<i64>(), prop::collection::vec(any::<u8>(), 0..200)), 1..8),
+        frames in vec((any::<Index>(), any::<u32>(), any::<i64>(), vec(any::<u8>(), 0..200)), 1..8),
     ) {
         let mut decoder = Decoder::default();
         for (link, orig_len, ts_ns, data) in frames {
@@ -48,7 +48,7 @@ proptest! {
 
     #[test]
     fn damaged_packets_never_panic(
-        damage in prop::collection::vec((any::<prop::sample::Index>(), prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6), any::<prop::sample::Index>()), 1..20),
+        damage in vec((any::<Index>(), vec((any::<Index>(), any::<u8>()), 0..6), any::<Index>()), 1..20),
     ) {
         let seeds = seeds();
         let mut decoder = Decoder::default();

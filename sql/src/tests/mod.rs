@@ -1,0 +1,7 @@
+//! Tests of the whole crate, over a small database that each test makes for itself.
+
+mod copy;
+mod errors;
+mod exports;
+mod queries;
+mod support;

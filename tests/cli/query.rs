@@ -1,0 +1,127 @@
+//! `wiretape query`: statements in, rows out, in every format; errors that point.
+
+use std::process::Stdio;
+
+use arrow::array::AsArray;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use super::{Desk, text};
+
+/// Two rows with a NULL, a comma and a quote in them.
+const SQL: &str = "select * from (values (1, 'a,b', 1.5), (20, 'say \"x\"', null)) as t(n, word, share) order by n";
+
+#[test]
+fn rows_are_written_in_every_format() {
+    let desk = Desk::with_packets();
+    let of = |format: &str| desk.run(&["query", "--format", format, SQL]).ok().text().to_owned();
+    let table = "\
+ n  | word    | share
+----+---------+-------
+  1 | a,b     |   1.5
+ 20 | say \"x\" |
+(2 rows)
+";
+    assert_eq!(of("table"), table);
+    assert_eq!(of("csv"), "n,word,share\n1,\"a,b\",1.5\n20,\"say \"\"x\"\"\",\n");
+    let first = r#"{"n":1,"word":"a,b","share":1.5}"#;
+    let second = r#"{"n":20,"word":"say \"x\"","share":null}"#;
+    assert_eq!(of("json"), format!("[{first},{second}]\n"));
+    assert_eq!(of("ndjson"), format!("{first}\n{second}\n"));
+    let markdown = "\
+|  n | word    | share |
+|---:|---------|------:|
+|  1 | a,b     |   1.5 |
+| 20 | say \"x\" |       |
+";
+    assert_eq!(of("markdown"), markdown);
+    assert_eq!(desk.run(&["query", SQL]).ok().text(), table, "a table unless told otherwise");
+}
+
+#[test]
+fn parquet_goes_to_a_file_and_is_readable() {
+    let desk = Desk::with_packets();
+    let sql = "select ts, packet_id, src_ip, orig_len from packets order by packet_id";
+    let ran = desk.run(&["query", "--format", "parquet", "-o", "rows.parquet", sql]).ok();
+    assert!(ran.stdout.is_empty());
+    let file = std::fs::File::open(desk.path("rows.parquet")).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
+    let batches: Vec<_> = reader.map(Result::unwrap).collect();
+    assert_eq!(batches.iter().map(|b| b.num_rows()).sum::<usize>(), 3000);
+    let ids = batches[0].column_by_name("packet_id").unwrap().as_primitive::<arrow::datatypes::Int64Type>();
+    assert_eq!(ids.value(0), 1 << 32, "the first packet of the first segment");
+}
+
+#[test]
+fn statements_come_from_an_argument_a_file_or_standard_input() {
+    let desk = Desk::with_packets();
+    let sql = "select count(*) as n from packets; -- a comment\nselect 2 as two";
+    let expected = "n\n3000\ntwo\n2\n";
+    desk.write("report.sql", sql.as_bytes());
+    assert_eq!(desk.run(&["query", "--format", "csv", sql]).ok().text(), expected);
+    assert_eq!(desk.run(&["query", "--format", "csv", "-f", "report.sql"]).ok().text(), expected);
+    assert_eq!(desk.run_with(&["query", "--format", "csv", "-"], sql.as_bytes()).ok().text(), expected);
+    assert_eq!(desk.run_with(&["query", "--format", "csv", "-f", "-"], sql.as_bytes()).ok().text(), expected);
+    desk.run(&["query", "-f", "no-such.sql"]).failed_saying(&["no-such.sql: No such file"]);
+    desk.run(&["query", " -- nothing"]).failed_saying(&["there is no statement in this text"]);
+}
+
+#[test]
+fn an_error_points_at_the_word_and_suggests_another() {
+    let desk = Desk::with_packets();
+    let ran = desk.run(&["query", "select scr_ip from packets"]).failed_saying(&[]);
+    let expected = "\
+error: column \"scr_ip\" does not exist
+  select scr_ip from packets
+         ^
+hint: Did you mean \"src_ip\"?
+";
+    assert_eq!((ran.stderr.as_str(), ran.stdout.len()), (expected, 0));
+    desk.write("two.sql", b"select 1;\n\nselect count(*)\nfrom packet");
+    let ran = desk.run(&["query", "-f", "two.sql"]).failed_saying(&["line 4: from packet\n             ^\n"]);
+    assert!(ran.stderr.contains("Did you mean \"packets\"?"), "{}", ran.stderr);
+    desk.run(&["query", "drop table packets"]).failed_saying(&["cannot execute DROP in a read-only database"]);
+}
+
+#[test]
+fn without_a_database_the_first_step_is_told() {
+    let desk = Desk::new();
+    desk.run(&["query", "select 1"])
+        .failed_saying(&["there is no database at", "hint: make one with: wiretape import"]);
+    assert!(!desk.path("db").exists(), "a reader makes nothing");
+}
+
+#[test]
+fn limits_of_time_and_of_the_command_line_hold() {
+    let desk = Desk::with_packets();
+    let endless = "select count(*) from packets a, packets b, packets c where a.orig_len + b.orig_len = c.orig_len - 1";
+    let began = std::time::Instant::now();
+    desk.run(&["query", "--time-limit", "300ms", endless]).failed_saying(&["error: "]);
+    assert!(began.elapsed().as_secs() < 60, "ended by the limit, not by itself");
+    assert_eq!(desk.run(&["query"]).code, Some(2), "the command line was not understood");
+    assert_eq!(desk.run(&["query", "--memory-limit", "lots", "select 1"]).code, Some(2));
+}
+
+/// `wiretape query … | head -1`: the reader has had enough, which is no error.
+#[test]
+fn a_closed_pipe_ends_the_program_without_a_word() {
+    let desk = Desk::with_packets();
+    for format in ["csv", "table", "ndjson"] {
+        let mut command =
+            desk.command(&["query", "--format", format, "select a.* from packets a, packets b limit 300000"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = crate::support::wait(child, std::time::Duration::from_secs(60));
+        assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""), "{format}");
+    }
+}
+
+#[test]
+fn copy_writes_a_file_and_says_how_much() {
+    let desk = Desk::with_packets();
+    let target = desk.path("dns.pcap");
+    let sql = format!("copy (select * from packets where dst_port = 53) to '{}'", text(&target));
+    let ran = desk.run(&["query", &sql]).ok();
+    let dns = desk.value("select count(*) from packets where dst_port = 53");
+    assert_eq!(ran.stderr, format!("{dns} packets written to {}\n", text(&target)));
+    assert_eq!(crate::support::frames::read(&target).len().to_string(), dns);
+}

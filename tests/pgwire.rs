@@ -1,0 +1,216 @@
+//! `wiretape serve` with real clients: psql as a person uses it, and a driver with the extended protocol.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use crate::support::{
+    frames, run, signal,
+    store::{OFFICE, RUNTIME},
+    tool, wait, wiretape,
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server on a free port, ended when dropped.
+struct Server {
+    child: Child,
+    port: String,
+}
+
+impl Server {
+    fn start() -> Server {
+        let mut command = wiretape(&["serve", "--listen", "127.0.0.1:0", "--db"]);
+        let mut child = command.arg(OFFICE.path("db")).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        // The line it prints to paste.
+        let line = stderr.lines().map(Result::unwrap).find(|l| l.trim_start().starts_with("psql ")).unwrap();
+        let port = line.split(" -p ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+        Server { child, port }
+    }
+
+    /// `psql`, without the user's own settings.
+    fn psql(&self, args: &[&str]) -> Command {
+        let mut command = Command::new("psql");
+        command.args(["-X", "-h", "127.0.0.1", "-p", &self.port, "-U", "anybody", "-d", "wiretape"]);
+        command.args(args).env_remove("PGPASSWORD").env("PAGER", "").env("LC_ALL", "C");
+        command
+    }
+
+    /// Unaligned rows of a query.
+    fn rows(&self, sql: &str) -> String {
+        let output = run(self.psql(&["-At", "-v", "ON_ERROR_STOP=1", "-c", sql]).stdin(Stdio::null()));
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{sql}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Already gone is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The rows that the library gives, as psql prints them unaligned.
+fn expected(sql: &str) -> String {
+    OFFICE.rows(sql).iter().map(|row| row.join("|") + "\n").collect()
+}
+
+#[test]
+fn psql_counts_finds_talkers_and_shows_one_flow() {
+    if !tool("psql") {
+        return;
+    }
+    let server = Server::start();
+    for sql in [
+        "select proto, count(*) from packets group by proto order by 2 desc, 1",
+        "select src_ip, dst_ip, sum(bytes_out + bytes_in) from flows group by 1, 2 order by 3 desc limit 5",
+        "select packet_id, src_port, dst_port, tcp_flags, payload_len from packets where flow_id = \
+         (select flow_id from flows where dst_ip = '10.20.30.15' and dst_port = 22 and packets_in > 100) \
+         order by packet_id limit 20",
+    ] {
+        let (got, want) = (server.rows(sql), expected(sql));
+        assert!(want.lines().count() > 3, "{want}");
+        assert_eq!(got, want, "{sql}");
+    }
+}
+
+#[test]
+fn psql_describes_what_there_is() {
+    if !tool("psql") {
+        return;
+    }
+    let server = Server::start();
+    for (command, words) in [
+        ("\\d", ["packets", "flows"]),
+        ("\\dt", ["packets", "flows"]),
+        ("\\d packets", ["src_ip", "timestamp with time zone"]),
+        ("\\d flows", ["community_id", "bigint"]),
+    ] {
+        let output = run(server.psql(&["-c", command]).stdin(Stdio::null()));
+        let out = String::from_utf8(output.stdout).unwrap();
+        for word in words {
+            assert!(
+                out.contains(word),
+                "{command}: no \"{word}\" in\n{out}{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+    }
+    let columns = run(server.psql(&["-At", "-c", "\\d packets"]).stdin(Stdio::null())).stdout;
+    let described = String::from_utf8(columns).unwrap().lines().filter(|l| l.contains('|')).count();
+    assert_eq!(described as i64, OFFICE.number("select count(*) from system.columns where table_name = 'packets'"));
+}
+
+#[test]
+fn psql_shows_where_an_error_is() {
+    if !tool("psql") {
+        return;
+    }
+    let server = Server::start();
+    let mut command = server.psql(&["-v", "VERBOSITY=verbose", "-c", "select scr_ip from packets"]);
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success());
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "ERROR:  42703: column \"scr_ip\" does not exist");
+    assert_eq!(lines[1], "LINE 1: select scr_ip from packets");
+    assert_eq!(lines[2], format!("{}^", " ".repeat("LINE 1: select ".len())));
+    assert!(lines[3].starts_with("HINT:") && lines[3].contains("src_ip"), "{text}");
+    // The session goes on.
+    let both = server.psql(&["-At", "-c", "select nope from packets", "-c", "select 1"]).output().unwrap();
+    assert_eq!(String::from_utf8(both.stdout).unwrap(), "1\n");
+}
+
+/// `psql -c "copy … to stdout (format pcap)" > x.pcap`: psql hands the bytes on as they are.
+#[test]
+fn psql_passes_a_capture_through() {
+    if !tool("psql") {
+        return;
+    }
+    let server = Server::start();
+    for format in ["pcap", "pcapng"] {
+        let path = OFFICE.path(&format!("psql.{format}"));
+        let sql = format!("copy (select * from packets where src_ip = '203.0.113.66') to stdout (format {format})");
+        run(server.psql(&["-c", &sql]).stdin(Stdio::null()).stdout(File::create(&path).unwrap()));
+        let dir = tempfile::tempdir().unwrap();
+        let mut original = frames::read(&frames::office(dir.path(), usize::MAX));
+        original.retain(|f| f.data.len() > 30 && f.data[12..14] == [8, 0] && f.data[26..30] == [203, 0, 113, 66]);
+        let exported = frames::read(&path);
+        assert!(exported.len() > 100 && exported == original, "{format}: {} frames", exported.len());
+        if tool("tcpdump") {
+            let output =
+                run(Command::new("tcpdump").args(["-n", "-r"]).arg(&path).args(["src", "host", "203.0.113.66"]));
+            assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), exported.len());
+        }
+    }
+}
+
+#[test]
+fn ctrl_c_in_psql_cancels_the_query() {
+    if !tool("psql") {
+        return;
+    }
+    let server = Server::start();
+    let endless = "select count(*) from packets a, packets b, packets c where a.orig_len * b.ttl + c.orig_len = 7";
+    let mut command = server.psql(&["-v", "VERBOSITY=verbose", "-c", endless]);
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    let began = Instant::now();
+    signal(&child, "INT");
+    let output = wait(child, PATIENCE);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("57014: canceling statement due to user request"), "{text}");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?} to cancel", began.elapsed());
+    assert_eq!(server.rows("select 1"), "1\n", "the server goes on");
+}
+
+#[test]
+fn the_server_ends_on_ctrl_c_with_exit_code_0() {
+    let mut server = Server::start();
+    signal(&server.child, "INT");
+    let began = Instant::now();
+    let status = loop {
+        match server.child.try_wait().unwrap() {
+            Some(status) => break status,
+            None => assert!(began.elapsed() < PATIENCE, "still serving"),
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    assert_eq!(status.code(), Some(0));
+}
+
+/// The extended protocol: a statement prepared once, run with several values; types in binary.
+#[test]
+fn a_driver_prepares_binds_and_reads_binary() {
+    let server = Server::start();
+    let port: u16 = server.port.parse().unwrap();
+    RUNTIME.block_on(async {
+        let mut config = tokio_postgres::Config::new();
+        config.host("127.0.0.1").port(port).user("anybody").dbname("wiretape");
+        let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
+        let driving = tokio::spawn(connection);
+        let sql = "select proto, count(*), min(orig_len) from packets where dst_port = $1 group by proto";
+        let statement = client.prepare_typed(sql, &[tokio_postgres::types::Type::INT4]).await.unwrap();
+        for port in [53i32, 443] {
+            let rows = client.query(&statement, &[&port]).await.unwrap();
+            assert_eq!(rows.len(), 1, "{port}");
+            let (proto, count): (String, i64) = (rows[0].get(0), rows[0].get(1));
+            assert_eq!(proto, if port == 53 { "udp" } else { "tcp" });
+            assert!(count > 50, "{count}");
+        }
+        let rows = client.query("select count(*) from packets where src_ip = $1", &[&"10.20.1.47"]).await.unwrap();
+        assert!(rows[0].get::<_, i64>(0) > 1000);
+        let error = client.query("select nope from packets", &[]).await.unwrap_err();
+        assert_eq!(error.code().unwrap().code(), "42703");
+        let rows = client.query("select 1::bigint", &[]).await.unwrap();
+        assert_eq!(rows[0].get::<_, i64>(0), 1, "the connection goes on");
+        drop(client);
+        driving.await.unwrap().unwrap();
+    });
+}
