@@ -23,7 +23,8 @@ fn export_host(bencher: Bencher<'_, '_>) {
     let predicate = format!("src_ip = '{0}' or dst_ip = '{0}'", traffic::HOST);
     bencher.bench_local(|| {
         let nowhere = Destination::Writer(Box::new(io::sink()));
-        let export = pcap(&db.session(), Some(&predicate), CopyFormat::Pcap, nowhere);
+        let session = db.session();
+        let export = pcap(&session, Some(&predicate), CopyFormat::Pcap, nowhere);
         let packets = runtime.block_on(export).expect("a sound export");
         assert!(packets > 0, "the host is in the traffic");
     });

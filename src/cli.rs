@@ -11,7 +11,7 @@ use crate::{
 
 /// A database of packets: import captures, ask in SQL, get the exact packets back.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, propagate_version = true, infer_subcommands = false)]
+#[command(version, max_term_width = 100, propagate_version = true, arg_required_else_help = true)]
 #[command(after_help = "\
 Start here:
   wiretape demo                                  see it work, with nothing but this program
@@ -99,6 +99,15 @@ mod tests {
         for command in Cli::command().get_subcommands() {
             assert!(command.get_about().is_some(), "{} has no description", command.get_name());
             assert!(command.get_after_help().is_some(), "{} has no example", command.get_name());
+        }
+    }
+
+    #[test]
+    fn examples_are_not_broken_into_two_lines() {
+        for command in Cli::command().get_subcommands() {
+            let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let long = examples.lines().find(|line| line.chars().count() > 98);
+            assert_eq!(long, None, "in the help of {}", command.get_name());
         }
     }
 }

@@ -1,21 +1,29 @@
 //! Ctrl-C (and SIGTERM, SIGHUP): the first asks the running command to stop cleanly, the second ends the process.
 
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use tokio::sync::Notify;
 
 use crate::Failure;
 
+/// Signals this close together are one wish: `timeout` and some shells signal both the process and its group.
+const SAME_WISH: Duration = Duration::from_millis(300);
+
 static STOP: AtomicBool = AtomicBool::new(false);
 static WAKE: OnceLock<Notify> = OnceLock::new();
 
 /// Starts listening. Once per process.
 pub(crate) fn install() -> Result<(), Failure> {
-    ctrlc::set_handler(|| {
-        if STOP.swap(true, Ordering::SeqCst) {
+    let mut first: Option<Instant> = None;
+    ctrlc::set_handler(move || {
+        let first = first.get_or_insert_with(Instant::now);
+        if STOP.swap(true, Ordering::SeqCst) && first.elapsed() > SAME_WISH {
             std::process::exit(130);
         }
         wake().notify_waiters();

@@ -1,6 +1,13 @@
-//! Sizes and durations as people write them on a command line.
+//! Sizes and durations as people write them on a command line, and counts as they read them.
 
 use std::time::Duration;
+
+use indicatif::HumanCount;
+
+/// `1 packet`, `17,275 packets`: a number and what it counts, whose plural takes an s.
+pub(crate) fn count(n: u64, what: &str) -> String {
+    format!("{} {what}{}", HumanCount(n), if n == 1 { "" } else { "s" })
+}
 
 /// Bytes: `1GiB`, `512M`, `64kb`, `1000000`. `k`, `M`, `G` and `T` are powers of 1024, as with dd and JVMs.
 pub(crate) fn parse_size(text: &str) -> Result<usize, String> {
@@ -41,6 +48,11 @@ fn split(text: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_agree_with_their_noun() {
+        assert_eq!((count(1, "packet"), count(17_275, "packet")), ("1 packet".into(), "17,275 packets".into()));
+    }
 
     #[test]
     fn sizes_take_the_usual_units() {

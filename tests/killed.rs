@@ -8,12 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tempfile::TempDir;
 use wiretape::{demo::Random, engine::Db, ingest::TABLES};
 
 use crate::{
     crash::assert_whole,
-    support::{frames, run, signal, wait, wiretape},
+    support::{frames, run, signal, store::scratch, wait, wiretape},
 };
 
 const PACKETS: u32 = 200_000;
@@ -25,16 +24,15 @@ const SEED: u64 = 9;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A capture that takes a while.
-static FLOOD: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("flood.pcap");
+static FLOOD: LazyLock<PathBuf> = LazyLock::new(|| {
+    let path = scratch("flood").join("flood.pcap");
     frames::flood(&path, PACKETS);
-    (dir, path)
+    path
 });
 
 fn start(db: &Path) -> Child {
     let mut command = wiretape(&["import", "--memory-limit", MEMORY_LIMIT, "--threads", "1", "--db"]);
-    command.arg(db).arg(&FLOOD.1).stderr(Stdio::piped()).spawn().unwrap()
+    command.arg(db).arg(&*FLOOD).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 /// File name, size and checksum of every component: what the rows and packets are, without reading them.

@@ -221,12 +221,15 @@ impl Writer {
     }
 }
 
+/// What a database directory holds. A killed writer may have left any part of it, so any part of it, and nothing else,
+/// is a directory that a writer may go on with.
+const ENTRIES: [&str; 6] = ["LOCK", "manifest.json", "manifest.tmp", "open", "segments", "trash"];
+
 /// The folders of a database. A folder that holds other things is not made into one.
 fn create_layout(dir: &Path, fs: &Fs) -> Result<()> {
-    let is_database = Manifest::path(dir).exists() || dir.join("LOCK").exists();
-    if !is_database && dir.exists() {
-        let mut entries = std::fs::read_dir(dir).map_err(Error::io(dir))?;
-        if entries.next().is_some() {
+    if dir.exists() && !Manifest::path(dir).exists() {
+        let foreign = |path: &PathBuf| !ENTRIES.iter().any(|e| path.file_name().is_some_and(|name| name == *e));
+        if entries(dir)?.iter().any(foreign) {
             let what = "the folder is not empty and holds no database; choose an empty or a new one".to_owned();
             return Err(Error::NotADatabase { path: dir.to_owned(), what });
         }

@@ -23,7 +23,7 @@ pub fn mend(file: &mut [u8]) {
     }
     let is_plain = file[footer + 13] == PLAIN;
     let content_bytes = table - 8;
-    let (mut offset, mut plain_bytes) = (0, 0u64);
+    let (mut offset, mut plain_bytes, mut rows) = (0, 0u64, 0u32);
     for entry in (table..).step_by(FRAME_ENTRY_BYTES).take(frames) {
         let left = content_bytes - offset;
         let is_last = entry == table + (frames - 1) * FRAME_ENTRY_BYTES;
@@ -35,7 +35,9 @@ pub fn mend(file: &mut [u8]) {
         put(file, entry + 12, &checksum.to_le_bytes());
         offset += stored;
         plain_bytes += u64::from(plain);
+        rows = rows.wrapping_add(u32_at(file, entry + 8).unwrap_or(0));
     }
+    put(file, footer + 8, &rows.to_le_bytes());
     put(file, footer + 16, &plain_bytes.to_le_bytes());
     let checksum = xxh3_64(&file[table..footer + 40]);
     put(file, footer + 40, &checksum.to_le_bytes());

@@ -30,13 +30,18 @@ fn ask(path: &Path) {
     for row in (0..reader.rows().min(ROWS)).rev() {
         let packet = reader.frame(row);
         assert!(packet.is_ok() || !verified, "verified, but row {row} is {packet:?}");
+        // The same frame would be found damaged again and again.
+        if packet.is_err() {
+            break;
+        }
     }
     assert!(reader.frame(reader.rows()).is_err());
     let mut file = PcapngWriter::new(Vec::new());
-    let exported = reader.for_each(0..reader.rows(), 0, |_, packet| match reader.interfaces().get(packet.interface as usize) {
-        Some(interface) => file.push(interface, &packet),
-        None => Err(Error::Missing { what: "interface".to_owned() }.into()),
-    });
+    let exported =
+        reader.for_each(0..reader.rows(), 0, |_, packet| match reader.interfaces().get(packet.interface as usize) {
+            Some(interface) => file.push(interface, &packet),
+            None => Err(Error::Missing { what: "interface".to_owned() }.into()),
+        });
     match exported {
         Ok(()) if verified => assert_eq!(frames(file.finish().expect("memory takes it")), u64::from(reader.rows())),
         Err(ExportError::Store(error)) => assert!(!verified, "verified, but {error}"),

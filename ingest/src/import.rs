@@ -341,7 +341,16 @@ impl<'a> Run<'a> {
             }
         }
         self.report.state = state;
-        Ok(self.report)
+        Ok(self.report.clone())
+    }
+}
+
+/// An import that ends in an error leaves no thread behind that still writes once the writer's lock is given back.
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        if let Some(thread) = self.sealing.take() {
+            let _ = thread.join();
+        }
     }
 }
 

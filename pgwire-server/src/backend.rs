@@ -182,7 +182,7 @@ impl Backend {
             Ast::Copy(_) => OutputNames::default(),
         };
         let kind = statement.kind();
-        let prepared = self.session.plan(&statement).await.map_err(|error| located(error.into()))?;
+        let prepared = Box::pin(self.session.plan(&statement)).await.map_err(|error| located(error.into()))?;
         let columns = match (&prepared, kind) {
             (_, Kind::Explain) => vec![Column::new(QUERY_PLAN, Type::TEXT)],
             (Prepared::Copy(copy), _) => OutputNames::default().columns(&copy.schema()),
@@ -228,7 +228,7 @@ impl Backend {
     }
 
     async fn run(&self, planned: &Planned, params: Vec<ScalarValue>) -> Result<Reply, PgError> {
-        let outcome = self.session.run(&planned.prepared, params).await.map_err(|error| {
+        let outcome = Box::pin(self.session.run(&planned.prepared, params)).await.map_err(|error| {
             let error = PgError::from(error);
             planned.offset.map_or_else(|| error.clone().without_position(), |offset| error.clone().shifted(offset))
         })?;
@@ -289,9 +289,10 @@ fn transaction_failed() -> PgError {
     PgError::new("25P02", "current transaction is aborted, commands ignored until end of transaction block")
 }
 
-/// Runs `work`; a panic in it is an error of the statement, not the end of the connection.
+/// Runs `work`; a panic in it is an error of the statement, not the end of the connection. The future is boxed, because
+/// planning recurses and its futures, nested by value, would take most of a thread's stack.
 async fn unwound<T>(work: impl Future<Output = Result<T, PgError>>) -> Result<T, PgError> {
-    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| Err(PgError::internal(&panic_text(&*panic))))
+    AssertUnwindSafe(Box::pin(work)).catch_unwind().await.unwrap_or_else(|panic| Err(PgError::internal(&panic_text(&*panic))))
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {

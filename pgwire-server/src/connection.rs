@@ -107,7 +107,7 @@ impl Connection {
         }
         match message {
             PgWireFrontendMessage::Query(query) => {
-                let result = self.query(&query.query).await;
+                let result = Box::pin(self.query(&query.query)).await;
                 self.report(result)?;
                 self.end_implicit_transaction();
                 self.ready().await
@@ -123,7 +123,7 @@ impl Connection {
             | PgWireFrontendMessage::CopyDone(_)
             | PgWireFrontendMessage::CopyFail(_) => Ok(()),
             message => {
-                let result = self.extended(message).await;
+                let result = Box::pin(self.extended(message)).await;
                 let failed = result.is_err();
                 self.report(result)?;
                 if failed {

@@ -14,6 +14,7 @@
 
 mod catalog;
 mod config;
+mod cooperate;
 mod copy;
 mod database;
 mod error;

@@ -29,6 +29,7 @@ use crate::{
     Ast, Database, Kind, Outcome, Prepared, QueryPlan, SetPlan, SqlError, Statement,
     catalog::{self, Source, Version},
     config::ScanOptions,
+    cooperate::CooperativeJoins,
     copy,
     error::Scope,
     limit::{self, Deadline},
@@ -63,6 +64,7 @@ impl Session {
             .with_config(session_config(database.config().threads.max(1)))
             .with_runtime_env(Arc::clone(database.runtime()))
             .with_default_features()
+            .with_physical_optimizer_rule(Arc::new(CooperativeJoins))
             .build();
         let context = SessionContext::new_with_state(state);
         context.register_catalog(catalog::CATALOG, catalog::newest(&source));

@@ -55,12 +55,15 @@ fn folder(dir: &Path) -> Result<Vec<Input>, Failure> {
 }
 
 /// Captures in `dir` and the folders below it. Symbolic links to folders are not followed: they may lead round in circles.
+/// Neither are databases: the exact packets in them are captures by name and content, and in already.
 fn collect(dir: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in std::fs::read_dir(dir)? {
         let entry = entry?;
         let path = entry.path();
         if entry.file_type()?.is_dir() {
-            collect(&path, files)?;
+            if !path.join("manifest.json").is_file() {
+                collect(&path, files)?;
+            }
         } else if path.is_file() && is_called_like_a_capture(&path) {
             files.push(path);
         }
@@ -107,6 +110,13 @@ mod tests {
         files(dir.path(), &["b.pcap", "a.pcapng.gz", "notes.txt", "x.gz", "deep/C.CAP"]);
         let expected = ["a.pcapng.gz", "b.pcap", "deep/C.CAP"].map(|n| Input::File(dir.path().join(n)));
         assert_eq!(expand(&[dir.path().to_owned()]).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_database_in_a_folder_is_not_imported_into_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        files(dir.path(), &["a.pcap", "db/manifest.json", "db/segments/0000000001/raw.pcapng.zst"]);
+        assert_eq!(expand(&[dir.path().to_owned()]).unwrap(), [Input::File(dir.path().join("a.pcap"))]);
     }
 
     #[test]

@@ -22,8 +22,8 @@ use crate::{
 /// See it work: a generated capture, five questions, and the packets back
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Needs nothing but this program. Writes an hour of a small office's traffic with an incident in it into a folder
-of its own, imports it there, and leaves it for you to go on.
+Needs nothing but this program. Writes an hour of a small office's traffic, with an incident in
+it, into a folder of its own, imports it there, and leaves it for you to go on.
 
   wiretape demo
   wiretape demo --dir /tmp/demo")]
@@ -97,7 +97,7 @@ order by bytes desc",
         question(
             "Who talks most, and with whom?",
             "
-select src_ip, dst_ip, count(*) as flows, sum(bytes_out) as bytes_out, sum(bytes_in) as bytes_in
+select src_ip, dst_ip, count(*) as flows, sum(bytes_out) as sent, sum(bytes_in) as received
 from flows
 group by src_ip, dst_ip
 order by sum(bytes_out) + sum(bytes_in) desc

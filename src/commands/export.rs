@@ -6,21 +6,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use indicatif::HumanCount;
 use wiretape_sql::{Outcome, SqlError};
 
 use super::{database, results};
-use crate::{End, Failure, cli::Global};
+use crate::{End, Failure, cli::Global, units::count};
 
 /// Give exact packets back as a capture file
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
   wiretape export --where \"src_ip = '10.20.1.47' and dst_port = 443\" -w upload.pcap
   wiretape export --where \"flow_id = 4294967297\" -w - | wireshark -k -i -
-  wiretape export --format parquet -o packets/   files for pandas, polars or DuckDB, in date=/hour= folders
+  wiretape export --format parquet -o packets/   for notebooks, in date=/hour= folders
 
-The predicate is SQL over the columns of the table packets. Packets come in time order, with nanoseconds
-and original lengths. pcap holds one link type; pcapng any.")]
+The predicate is SQL over the columns of the table packets. Packets come in time order, with
+nanoseconds and original lengths. pcap holds one link type; pcapng any.")]
 pub(crate) struct Args {
     /// Which packets: an SQL predicate [default: all]
     #[arg(long = "where", value_name = "PREDICATE")]
@@ -55,8 +54,8 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result<End, Failure> {
         let outcome = session.query(&copy.text).await.map_err(|e| copy.explain(e))?;
         match outcome {
             Outcome::Copied { rows, path } if !global.quiet => {
-                let what = if copy.format == ExportFormat::Parquet { "rows" } else { "packets" };
-                eprintln!("{} {what} written to {}", HumanCount(rows), path.display());
+                let what = if copy.format == ExportFormat::Parquet { "row" } else { "packet" };
+                eprintln!("{} written to {}", count(rows, what), path.display());
             }
             Outcome::CopyOut(out) => results::copy_out(out).await?,
             Outcome::Copied { .. } | Outcome::Rows(_) | Outcome::Set => {}

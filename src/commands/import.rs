@@ -18,7 +18,7 @@ use wiretape_ingest::{
 };
 
 use super::captures::{Input, expand};
-use crate::{End, Failure, cli::Global, interrupt};
+use crate::{End, Failure, cli::Global, interrupt, units::count};
 
 /// Import capture files into the database
 #[derive(Debug, clap::Args)]
@@ -29,7 +29,7 @@ Reads pcap and pcapng, also compressed (.gz .zst .lz4), whatever the file is cal
   wiretape import /var/captures                  every capture in a folder
   tcpdump -i eth0 -w - | wiretape import -       from another program
 
-Exit code 1 when a file is cut off or damaged; every whole packet before the damage is in all the same.")]
+A file that is cut off or damaged makes the exit code 1; every whole packet before that is in.")]
 pub(crate) struct Args {
     /// Capture files, folders, globs, or - for standard input
     #[arg(required = true, value_name = "FILE")]
@@ -125,19 +125,16 @@ fn name(input: &Input) -> String {
 }
 
 fn tell(name: &str, report: &ImportReport, began: Instant, quiet: bool) -> FileEnd {
-    let packets = HumanCount(report.packets);
-    let segments = match report.segments.len() {
-        1 => "1 segment".to_owned(),
-        n => format!("{n} segments"),
-    };
+    let packets = count(report.packets, "packet");
+    let segments = count(report.segments.len() as u64, "segment");
     if !quiet {
         let bytes = HumanBytes(report.captured_bytes);
         let seconds = began.elapsed().as_secs_f64();
         let resumed = match report.resumed_after {
             0 => String::new(),
-            n => format!(", going on after {} packets that were in already", HumanCount(n)),
+            n => format!(", going on after {} of an earlier import", count(n, "packet")),
         };
-        eprintln!("{name}: {packets} packets, {bytes} in {segments}, {seconds:.1} s{resumed}");
+        eprintln!("{name}: {packets}, {bytes} in {segments}, {seconds:.1} s{resumed}");
     }
     match &report.state {
         ImportState::Complete => FileEnd::Whole,
@@ -146,7 +143,7 @@ fn tell(name: &str, report: &ImportReport, began: Instant, quiet: bool) -> FileE
             FileEnd::Damaged
         }
         ImportState::Interrupted => {
-            eprintln!("stopped: {packets} packets of {name} are in and sealed; importing it again goes on from there");
+            eprintln!("stopped: {packets} of {name} are in and sealed; importing it again goes on from there");
             FileEnd::Stopped
         }
     }

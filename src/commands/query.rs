@@ -11,12 +11,13 @@ use crate::{End, Failure, cli::Global, output::Format};
 /// Run SQL and print the result
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-  wiretape query \"select src_ip, sum(orig_len) as bytes from packets group by 1 order by 2 desc limit 10\"
+  wiretape query \"select src_ip, sum(orig_len) from packets group by 1 order by 2 desc limit 10\"
   wiretape query --format csv -f report.sql > report.csv
   wiretape query --format parquet -o flows.parquet \"select * from flows\"
   wiretape query \"copy (select * from packets where dst_port = 53) to 'dns.pcap'\"
 
-Times are UTC with nanoseconds. The tables are packets and flows; try: select * from information_schema.columns")]
+Times are UTC with nanoseconds. The tables are packets and flows; their columns:
+  wiretape query \"select * from information_schema.columns where table_name = 'flows'\"")]
 pub(crate) struct Args {
     /// The statement, or several with ; between; - reads them from standard input
     #[arg(required_unless_present = "file", conflicts_with = "file")]

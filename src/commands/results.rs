@@ -12,6 +12,7 @@ use wiretape_sql::{CopyData, CopyFormat, CopyOut, Kind, Outcome, Prepared, Sessi
 use crate::{
     Failure,
     output::{Format, Layout, PlanWriter, RowWriter, Stdout},
+    units::count,
 };
 
 /// How results are written.
@@ -134,8 +135,8 @@ pub(super) async fn copy_out(copy: CopyOut) -> Result<(), Failure> {
 pub(super) fn copied(prepared: &Prepared, rows: u64, path: &Path) -> String {
     let packets = matches!(prepared, Prepared::Copy(plan)
         if matches!(plan.options().format, CopyFormat::Pcap | CopyFormat::Pcapng));
-    let what = if packets { "packets" } else { "rows" };
-    format!("{} {what} written to {}", indicatif::HumanCount(rows), path.display())
+    let what = if packets { "packet" } else { "row" };
+    format!("{} written to {}", count(rows, what), path.display())
 }
 
 fn stdout_layout() -> Layout {

@@ -10,12 +10,14 @@ use crate::{End, Failure, cli::Global, interrupt};
 /// Serve the database to psql, Grafana and every PostgreSQL driver
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Listens on loopback addresses only and lets every user in; use an ssh tunnel from elsewhere. Captures imported
-while it runs are seen by the next statement.
+Listens on loopback addresses only and lets every user in; use an ssh tunnel from elsewhere.
+Captures imported while it runs are seen by the next statement.
 
   wiretape serve
   wiretape serve --db /srv/wiretape --listen 127.0.0.1:5555
-  psql -h 127.0.0.1 -p 5433 wiretape -c \"copy (select * from packets where dst_port = 53) to stdout (format pcap)\" > dns.pcap")]
+  psql -h 127.0.0.1 -p 5433 wiretape -c \"\\d packets\"
+  psql -h 127.0.0.1 -p 5433 wiretape -qc \\
+    \"copy (select * from packets where dst_port = 53) to stdout (format pcap)\" > dns.pcap")]
 pub(crate) struct Args {
     /// Address and port; port 0 takes a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:5433")]

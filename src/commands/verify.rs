@@ -2,18 +2,18 @@
 
 use std::io::Write;
 
-use indicatif::{HumanBytes, HumanCount};
+use indicatif::HumanBytes;
 use wiretape_engine::verify::verify;
 use wiretape_ingest::TABLES;
 
 use super::database;
-use crate::{End, Failure, cli::Global, output::Stdout};
+use crate::{End, Failure, cli::Global, output::Stdout, units::count};
 
 /// Check every byte of the database
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Checks the checksum of each component, that every packet and row can be decoded, and that packets, rows and
-indexes agree. What is wrong is printed as file: place: rule, and makes the exit code 1.
+Checks the checksum of each component, that every packet and row can be decoded, and that packets,
+rows and indexes agree. What is wrong is printed as file: place: rule, and makes the exit code 1.
 
   wiretape verify
   wiretape verify --db /srv/wiretape")]
@@ -28,14 +28,14 @@ pub(crate) fn run(global: &Global, _: &Args) -> Result<End, Failure> {
         writeln!(out, "{}: {}", finding.path.display(), finding.what)?;
     }
     let read = format!(
-        "{} segments, {} components, {} read",
-        HumanCount(report.segments as u64),
-        HumanCount(report.components as u64),
+        "{}, {}, {} read",
+        count(report.segments as u64, "segment"),
+        count(report.components as u64, "component"),
         HumanBytes(report.bytes),
     );
     match report.findings.len() {
         0 => writeln!(out, "ok: {read}")?,
-        n => writeln!(out, "damaged: {n} findings in {read}")?,
+        n => writeln!(out, "damaged: {} in {read}", count(n as u64, "finding"))?,
     }
     out.flush()?;
     Ok(if report.findings.is_empty() { End::Done } else { End::Incomplete })

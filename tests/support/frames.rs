@@ -12,25 +12,25 @@ use wiretape::{
 
 /// All that an exact copy of a frame has to agree in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OwnedFrame {
+pub(crate) struct OwnedFrame {
     /// Arrival, ns since the epoch.
-    pub ts_ns: i64,
+    pub(crate) ts_ns: i64,
     /// `LINKTYPE_` number.
-    pub link_type: u16,
+    pub(crate) link_type: u16,
     /// Bytes on the wire.
-    pub orig_len: u32,
+    pub(crate) orig_len: u32,
     /// Bytes captured.
-    pub data: Vec<u8>,
+    pub(crate) data: Vec<u8>,
 }
 
 /// Every whole frame of a capture file, in file order. Damage ends it, as it ends an import.
-pub fn read(path: &Path) -> Vec<OwnedFrame> {
+pub(crate) fn read(path: &Path) -> Vec<OwnedFrame> {
     let capture = CaptureFile::open(path).unwrap_or_else(|e| panic!("{e}"));
     frames(capture)
 }
 
 /// Every whole frame of the bytes of a capture file.
-pub fn parse(bytes: Vec<u8>) -> Vec<OwnedFrame> {
+pub(crate) fn parse(bytes: Vec<u8>) -> Vec<OwnedFrame> {
     let reader = Box::new(std::io::Cursor::new(bytes));
     frames(CaptureFile::from_reader("exported".to_owned(), reader).unwrap_or_else(|e| panic!("{e}")))
 }
@@ -47,7 +47,7 @@ fn frames(mut capture: CaptureFile) -> Vec<OwnedFrame> {
 }
 
 /// The demo's capture as a file in `dir`, cut to its first `packets`.
-pub fn office(dir: &Path, packets: usize) -> PathBuf {
+pub(crate) fn office(dir: &Path, packets: usize) -> PathBuf {
     let mut all = demo::packets();
     all.truncate(packets);
     let path = dir.join(demo::FILE_NAME);
@@ -56,7 +56,7 @@ pub fn office(dir: &Path, packets: usize) -> PathBuf {
 }
 
 /// A capture of `packets` small UDP datagrams between a thousand pairs of hosts, a microsecond apart, written to `path`.
-pub fn flood(path: &Path, packets: u32) {
+pub(crate) fn flood(path: &Path, packets: u32) {
     let mut file = std::io::BufWriter::new(std::fs::File::create(path).expect("the temporary folder can be written"));
     file.write_all(&demo::pcap(&[])).expect("room for a header");
     for n in 0..packets {

@@ -1,7 +1,7 @@
 //! What the integration tests share: where things are, and how to say loudly that something was skipped.
 
-pub mod frames;
-pub mod store;
+pub(crate) mod frames;
+pub(crate) mod store;
 
 use std::{
     path::{Path, PathBuf},
@@ -10,12 +10,12 @@ use std::{
 };
 
 /// The repository's root.
-pub fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// The shared corpus of captures with ground truth, where this machine has it.
-pub fn corpus() -> Option<PathBuf> {
+pub(crate) fn corpus() -> Option<PathBuf> {
     let path = root().join("../shared/corpus/dev-set");
     if path.is_dir() {
         return Some(path);
@@ -25,7 +25,7 @@ pub fn corpus() -> Option<PathBuf> {
 }
 
 /// Whether `tool` can be run. Where it cannot, says so, or fails if this machine was said to have every tool.
-pub fn tool(tool: &str) -> bool {
+pub(crate) fn tool(tool: &str) -> bool {
     let found =
         Command::new("sh").args(["-c", &format!("command -v {tool}")]).output().is_ok_and(|o| o.status.success());
     if !found {
@@ -36,19 +36,19 @@ pub fn tool(tool: &str) -> bool {
 }
 
 /// Says on stderr that part of the tests did not run.
-pub fn skipped(why: &str) {
+pub(crate) fn skipped(why: &str) {
     eprintln!("SKIPPED: {why}");
 }
 
 /// The `wiretape` binary with these arguments.
-pub fn wiretape(args: &[&str]) -> Command {
+pub(crate) fn wiretape(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wiretape"));
     command.args(args).env_remove("WIRETAPE_DB");
     command
 }
 
 /// Runs a command that must succeed and gives its output.
-pub fn run(command: &mut Command) -> Output {
+pub(crate) fn run(command: &mut Command) -> Output {
     let output = command.output().expect("the command can be started");
     assert!(
         output.status.success(),
@@ -60,18 +60,13 @@ pub fn run(command: &mut Command) -> Output {
     output
 }
 
-/// A command's standard output as text.
-pub fn stdout(command: &mut Command) -> String {
-    String::from_utf8(run(command).stdout).expect("output is UTF-8")
-}
-
 /// Asks a process that this test started to end: `signal` is INT or TERM.
-pub fn signal(child: &Child, signal: &str) {
+pub(crate) fn signal(child: &Child, signal: &str) {
     run(Command::new("kill").arg(format!("-{signal}")).arg(child.id().to_string()));
 }
 
 /// Waits for a process, and kills it after `limit`.
-pub fn wait(mut child: Child, limit: Duration) -> Output {
+pub(crate) fn wait(mut child: Child, limit: Duration) -> Output {
     let began = Instant::now();
     while child.try_wait().expect("the process is ours").is_none() {
         if began.elapsed() > limit {

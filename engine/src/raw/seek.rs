@@ -40,6 +40,8 @@ const FOOTER_MAGIC: [u8; 8] = *b"WTRAWSK1";
 const VERSION: u8 = 1;
 const FRAME_ENTRY_BYTES: usize = 20;
 const INTERFACE_ENTRY_BYTES: usize = 10;
+/// The block of a packet without bytes. What a frame has room for bounds what its rows can make a reader remember.
+const MIN_PACKET_BYTES: u32 = 32;
 const FOOTER_BYTES: usize = 56;
 /// Where the footer's checksum stands; it covers all that is before it.
 const CHECKSUM_FROM_END: usize = 16;
@@ -215,6 +217,9 @@ fn parse_frames(entries: &[u8], end: u64, rows: u32, plain_bytes: u64) -> Result
         let checksum = u64::from_le_bytes(take(&mut entry)?);
         if plain_len as usize > MAX_FRAME_BYTES {
             return Err("a frame is over the limit");
+        }
+        if rows > plain_len / MIN_PACKET_BYTES {
+            return Err("a frame records more packets than it has room for");
         }
         end_row = end_row.checked_add(rows).ok_or("rows of the seek table are out of range")?;
         frames.push(Frame { offset, checksum, stored_len, plain_len, end_row });

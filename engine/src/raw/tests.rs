@@ -272,6 +272,27 @@ fn a_table_that_lies_with_a_right_checksum_is_damage_and_not_a_panic() {
     }
 }
 
+/// A fetch of all rows gathers those of a frame: four thousand million of them would fill any memory.
+#[test]
+fn more_rows_than_a_frame_has_room_for_are_damage() {
+    let dir = TempDir::new().unwrap();
+    drop(write(dir.path(), Codec::Zstd, 0, &[interface(1, "", Resolution::Nano)], &many(3, 0)));
+    let path = dir.path().join(Codec::Zstd.file_name());
+    let mut bytes = fs::read(&path).unwrap();
+    let footer = bytes.len() - 56;
+    let table = bytes.len() - u64::from_le_bytes(bytes[footer + 32..footer + 40].try_into().unwrap()) as usize;
+    for (rows, is_sound) in [(3, true), (u32::MAX, false)] {
+        for at in [table + 8, footer + 8] {
+            bytes[at..at + 4].copy_from_slice(&rows.to_le_bytes());
+        }
+        let checksum = xxhash_rust::xxh3::xxh3_64(&bytes[table..footer + 40]);
+        bytes[footer + 40..footer + 48].copy_from_slice(&checksum.to_le_bytes());
+        fs::write(&path, &bytes).unwrap();
+        let opened = RawReader::open(&path);
+        assert_eq!(opened.is_ok(), is_sound, "{rows} rows: {opened:?}");
+    }
+}
+
 #[test]
 fn a_writer_stopped_at_any_step_reports_it() {
     let packets = many(4_000, 1_000);

@@ -5,12 +5,13 @@
 //! One provider serves all connections, so that a table has the same OID in each.
 
 mod functions;
+mod tables;
 
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 use async_trait::async_trait;
 use datafusion::{
-    catalog::{CatalogProviderList, SchemaProvider, TableProvider},
+    catalog::{SchemaProvider, TableProvider},
     error::{DataFusionError, Result},
     execution::{context::SessionContext, session_state::SessionStateBuilder},
     logical_expr::ScalarUDF,
@@ -31,11 +32,13 @@ use datafusion_pg_catalog::{
 };
 use wiretape_sql::{CATALOG, Database};
 
+use tables::Tables;
+
 use crate::{error::PgError, script::Piece, settings::Settings};
 
 const PG_CATALOG: &str = "pg_catalog";
 
-type PgProvider = PgCatalogSchemaProvider<Arc<dyn CatalogProviderList>, EmptyContextProvider>;
+type PgProvider = PgCatalogSchemaProvider<Tables, EmptyContextProvider>;
 
 /// The catalog of a server.
 #[derive(Debug)]
@@ -48,7 +51,7 @@ impl Catalog {
     /// The catalog of `database`.
     pub(crate) fn new(database: &Arc<Database>) -> Self {
         // A session that no client has: the schemas it lists are those every session sees.
-        let tables = Arc::clone(database.session().context().state().catalog_list());
+        let tables = Tables(Arc::clone(database.session().context().state().catalog_list()));
         let schema = Arc::new(LazySchema { tables, loaded: OnceLock::new() });
         Self { schema, functions: shared_functions().into_iter().map(Arc::new).collect() }
     }
@@ -134,7 +137,7 @@ fn shared_functions() -> Vec<ScalarUDF> {
 
 /// `pg_catalog`, read from its embedded tables when somebody first asks for it: most connections never do.
 struct LazySchema {
-    tables: Arc<dyn CatalogProviderList>,
+    tables: Tables,
     loaded: OnceLock<Result<PgProvider, String>>,
 }
 
@@ -148,7 +151,7 @@ impl LazySchema {
     fn get(&self) -> Result<&PgProvider> {
         let loaded = self.loaded.get_or_init(|| {
             let embedded = Arc::new(PgCatalogStaticTables::try_new().map_err(|error| error.to_string())?);
-            PgCatalogSchemaProvider::try_new(Arc::clone(&self.tables), embedded, EmptyContextProvider)
+            PgCatalogSchemaProvider::try_new(self.tables.clone(), embedded, EmptyContextProvider)
                 .map_err(|error| error.to_string())
         });
         loaded.as_ref().map_err(|error| DataFusionError::Internal(error.clone()))

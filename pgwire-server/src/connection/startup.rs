@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use pgwire::{
-    api::{DefaultClient, PidSecretKeyGenerator},
+    api::{ClientInfo, DefaultClient, PidSecretKeyGenerator},
     messages::{
-        PgWireBackendMessage, PgWireFrontendMessage, SslNegotiationMetaMessage,
+        PgWireBackendMessage, PgWireFrontendMessage, ProtocolVersion, SslNegotiationMetaMessage,
         response::{GssEncResponse, ReadyForQuery, SslResponse, TransactionStatus},
         startup::{Authentication, BackendKeyData, NegotiateProtocolVersion, Startup},
     },
@@ -103,7 +103,9 @@ fn enter(
         sender.put(parameter_status(name, value))?;
     }
     let backend = Backend::new(&shared.database, &shared.catalog, settings)?;
-    let nobody = DefaultClient::<()>::new(([0, 0, 0, 0], 0).into(), false);
+    // Keys of later minor versions are longer than a client of protocol 3.0 reads.
+    let mut nobody = DefaultClient::<()>::new(([0, 0, 0, 0], 0).into(), false);
+    nobody.set_protocol_version(ProtocolVersion::PROTOCOL3_0);
     let (pid, secret) = shared.keys.generate(&nobody);
     sender.put(PgWireBackendMessage::BackendKeyData(BackendKeyData::new(pid, secret.clone())))?;
     sender.put(PgWireBackendMessage::ReadyForQuery(ReadyForQuery::new(TransactionStatus::Idle)))?;

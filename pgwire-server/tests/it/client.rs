@@ -33,7 +33,7 @@ async fn texts(client: &Client, sql: &str) -> Vec<Vec<Option<String>>> {
     rows.collect()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn values_pass_in_both_formats() {
     let server = Running::start().await;
     let client = connect(&server).await;
@@ -51,7 +51,7 @@ async fn values_pass_in_both_formats() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn parameters_have_the_types_of_the_plan() {
     let server = Running::start().await;
     let client = connect(&server).await;
@@ -70,7 +70,7 @@ async fn parameters_have_the_types_of_the_plan() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn output_columns_are_named_as_in_postgresql() {
     let server = Running::start().await;
     let client = connect(&server).await;
@@ -83,7 +83,7 @@ async fn output_columns_are_named_as_in_postgresql() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn errors_say_what_and_where() {
     let server = Running::start().await;
     let client = connect(&server).await;
@@ -107,7 +107,7 @@ async fn errors_say_what_and_where() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_transaction_refuses_everything_until_its_end() {
     let server = Running::start().await;
     let client = connect(&server).await;
@@ -123,7 +123,7 @@ async fn a_failed_transaction_refuses_everything_until_its_end() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cancelling_ends_a_query_that_streams_and_one_that_computes() {
     let server = Running::start().await;
     for sql in [ENDLESS, SILENT] {
@@ -143,7 +143,7 @@ async fn cancelling_ends_a_query_that_streams_and_one_that_computes() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancel_that_comes_too_late_hits_nothing() {
     let server = Running::start().await;
     let client = connect(&server).await;
@@ -154,7 +154,7 @@ async fn a_cancel_that_comes_too_late_hits_nothing() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_statement_time_out_covers_the_whole_statement() {
     let server = Running::start().await;
     let client = connect(&server).await;
@@ -168,7 +168,7 @@ async fn the_statement_time_out_covers_the_whole_statement() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn copy_gives_text_csv_and_binary() {
     let server = Running::start().await;
     let client = connect(&server).await;
@@ -188,7 +188,7 @@ async fn copy_gives_text_csv_and_binary() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn copy_can_be_cancelled_and_left() {
     let server = Running::start().await;
     let client = connect(&server).await;
@@ -206,7 +206,7 @@ async fn copy_can_be_cancelled_and_left() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cursors_give_their_rows_in_portions() {
     let server = Running::start().await;
     let client = connect(&server).await;
@@ -226,7 +226,7 @@ async fn cursors_give_their_rows_in_portions() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn portals_are_read_in_portions() {
     let server = Running::start().await;
     let mut client = connect(&server).await;
@@ -241,7 +241,7 @@ async fn portals_are_read_in_portions() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_pools_and_drivers_send_is_accepted() {
     let server = Running::start().await;
     let client = connect(&server).await;
@@ -268,7 +268,7 @@ async fn what_pools_and_drivers_send_is_accepted() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_beyond_the_limit_are_told_and_others_served() {
     let server = Running::with_limit(1).await;
     let client = connect(&server).await;
@@ -279,7 +279,7 @@ async fn clients_beyond_the_limit_are_told_and_others_served() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shutting_down_ends_running_queries() {
     let server = Running::start().await;
     let client = connect(&server).await;

@@ -9,6 +9,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};
+use wiretape_engine::Writer;
 use wiretape_pgwire_server::{Server, ServerConfig, ServerError};
 use wiretape_sql::{Config, Database};
 
@@ -44,10 +45,11 @@ impl Running {
 
 fn database(dir: &TempDir) -> Arc<Database> {
     let config = Config { threads: 2, ..Config::default() };
+    drop(Writer::open(dir.path()).unwrap());
     Database::open(dir.path(), wiretape_ingest::TABLES, config).unwrap()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_address_others_can_reach_is_refused() {
     let dir = TempDir::new().unwrap();
     let config = ServerConfig { listen: ([0, 0, 0, 0], 0).into(), ..ServerConfig::default() };

@@ -31,12 +31,12 @@ async fn shown(server: &Running, command: &str) -> Option<String> {
     Some(String::from_utf8(output.stdout).unwrap())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tables_are_listed_and_described() {
     let server = Running::start().await;
     for command in ["\\d", "\\dt"] {
         let Some(listed) = shown(&server, command).await else { return server.stop().await };
-        for line in [" public | flows   | table | wiretape", " public | packets | table | wiretape"] {
+        for line in [" public | flows      | table | wiretape", " public | packets    | table | wiretape"] {
             assert!(listed.contains(line), "{line:?} in\n{listed}");
         }
     }
@@ -53,7 +53,7 @@ async fn tables_are_listed_and_described() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn other_lists_work() {
     let server = Running::start().await;
     for (command, expected) in
@@ -65,7 +65,7 @@ async fn other_lists_work() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_column_is_pointed_at() {
     let server = Running::start().await;
     if let Some(output) = psql(&server, &["select src_prt from packets"]).await {
@@ -77,7 +77,7 @@ async fn a_wrong_column_is_pointed_at() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn results_in_portions_and_copies_work() {
     let server = Running::start().await;
     let commands = ["\\set FETCH_COUNT 2", "select value from generate_series(1, 5)"];

@@ -76,7 +76,7 @@ const BIND: &[u8] = b"\0\0\0\0\0\0\0\0";
 const DESCRIBE_PORTAL: &[u8] = b"P\0";
 const EXECUTE_ALL: &[u8] = b"\0\0\0\0\0";
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_greeting_reports_every_parameter_clients_need() {
     let server = Running::start().await;
     let (_raw, greeting) = Raw::connect(&server).await;
@@ -91,7 +91,7 @@ async fn the_greeting_reports_every_parameter_clients_need() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn queries_of_nothing_get_an_empty_response() {
     let server = Running::start().await;
     let (mut raw, _) = Raw::connect(&server).await;
@@ -101,7 +101,7 @@ async fn queries_of_nothing_get_an_empty_response() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_statements_are_answered_in_order_up_to_an_error() {
     let server = Running::start().await;
     let (mut raw, _) = Raw::connect(&server).await;
@@ -117,7 +117,7 @@ async fn several_statements_are_answered_in_order_up_to_an_error() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_parameter_is_announced_before_its_tag() {
     let server = Running::start().await;
     let (mut raw, _) = Raw::connect(&server).await;
@@ -127,7 +127,7 @@ async fn a_changed_parameter_is_announced_before_its_tag() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn flush_answers_without_sync() {
     let server = Running::start().await;
     let (mut raw, _) = Raw::connect(&server).await;
@@ -141,7 +141,7 @@ async fn flush_answers_without_sync() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_limit_of_rows_suspends_the_portal() {
     let server = Running::start().await;
     let (mut raw, _) = Raw::connect(&server).await;
@@ -156,7 +156,7 @@ async fn a_limit_of_rows_suspends_the_portal() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_an_error_everything_up_to_sync_is_left_out() {
     let server = Running::start().await;
     let (mut raw, _) = Raw::connect(&server).await;
@@ -171,7 +171,7 @@ async fn after_an_error_everything_up_to_sync_is_left_out() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn copy_runs_by_the_extended_protocol_too() {
     let server = Running::start().await;
     let (mut raw, _) = Raw::connect(&server).await;
@@ -184,7 +184,7 @@ async fn copy_runs_by_the_extended_protocol_too() {
     server.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn encryption_is_declined_and_an_absurd_length_ends_the_connection() {
     let server = Running::start().await;
     let mut raw = Raw(TcpStream::connect(server.address).await.unwrap());

@@ -11,6 +11,7 @@ use datafusion::{
 };
 
 use super::{SqlError, locate, suggest};
+use crate::udf;
 
 /// What is known where an error is explained.
 pub(crate) struct Scope<'a> {
@@ -149,6 +150,16 @@ impl Scope<'_> {
         }
     }
 
+    /// `call` is the function with the types it was given, as DataFusion names them; our own functions name them as SQL
+    /// does, and say what they take.
+    fn wrong_arguments(&self, message: &str, call: &str) -> SqlError {
+        let name = call.split_once('(').map_or(call, |(name, _)| name);
+        let ours = quoted_before(message, "External error: ", ". No function matches");
+        let shown = ours.map_or_else(|| format!("function {call} does not exist"), str::to_owned);
+        let hint = udf::usage(name).unwrap_or_else(|| "You might need to add explicit type casts.".to_owned());
+        SqlError::new("42883", shown).at(locate::identifier(self.text, &[name])).with_hint(hint)
+    }
+
     fn exhausted(&self, message: &str) -> SqlError {
         let disk = message.contains("disk") || message.contains("temp");
         let error = if disk {
@@ -175,6 +186,9 @@ impl Scope<'_> {
         }
         if let Some(name) = quoted_before(message, "Invalid function '", "'") {
             return self.unknown_function(name);
+        }
+        if let Some(call) = quoted_before(message, "argument types '", "'") {
+            return self.wrong_arguments(message, call);
         }
         if let Some(schema) = message.strip_prefix("failed to resolve schema: ") {
             return SqlError::new("3F000", format!("schema \"{schema}\" does not exist"));
@@ -231,9 +245,7 @@ fn arrow(error: &ArrowError) -> SqlError {
     match error {
         ArrowError::DivideByZero => SqlError::new("22012", "division by zero"),
         ArrowError::ArithmeticOverflow(message) => SqlError::new("22003", format!("value out of range: {message}")),
-        ArrowError::CastError(message) if message.contains("Overflow") || message.contains("out of range") => {
-            SqlError::new("22003", lower_first(message))
-        }
+        ArrowError::CastError(message) if is_out_of_range(message) => SqlError::new("22003", lower_first(message)),
         ArrowError::CastError(message) => SqlError::new("22P02", lower_first(message)),
         ArrowError::ParseError(message) => SqlError::new("22007", lower_first(message)),
         ArrowError::NotYetImplemented(message) => SqlError::new("0A000", lower_first(message)),
@@ -250,6 +262,11 @@ fn arrow(error: &ArrowError) -> SqlError {
         ArrowError::ExternalError(error) => external(error.as_ref()),
         other => SqlError::new("XX000", other.to_string()),
     }
+}
+
+/// Arrow has one type for text that is no number and for numbers that do not fit.
+fn is_out_of_range(message: &str) -> bool {
+    ["Overflow", "out of range", "an't cast value"].iter().any(|part| message.contains(part))
 }
 
 fn external(error: &(dyn std::error::Error + Send + Sync + 'static)) -> SqlError {

@@ -162,6 +162,8 @@ fn select_in(index: &Index, table: &'static TableDef, predicate: &Predicate) -> 
         Predicate::Or(a, b) => {
             index.or(select_in(index, table, a)?, select_in(index, table, b)?).map_err(external)
         }
+        Predicate::Constant(true) => Ok(index.all()),
+        Predicate::Constant(false) => Ok(index.none()),
         Predicate::Leaf { column, expr } => match index.values(column).map_err(external)? {
             Some(values) => {
                 let mask = true_values(table, column, expr, values)?;

@@ -9,16 +9,20 @@
 //!  parts where part <> 3 ─► group by key, merge columns ─┘
 //! ```
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
+use async_trait::async_trait;
 use datafusion::{
-    arrow::datatypes::DataType,
-    catalog::TableProvider,
+    arrow::datatypes::{DataType, SchemaRef},
+    catalog::{Session, TableProvider},
     common::TableReference,
     datasource::{ViewTable, provider_as_source},
     error::{DataFusionError, Result},
     functions_aggregate::expr_fn::{bit_or, last_value, max, min, sum},
-    logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SortExpr, cast, col, lit},
+    logical_expr::{
+        Expr, LogicalPlan, LogicalPlanBuilder, SortExpr, TableProviderFilterPushDown, TableType, cast, col, lit,
+    },
+    physical_plan::ExecutionPlan,
 };
 use wiretape_engine::{ColumnDef, TableDef, table::{Kind, Merge}};
 
@@ -39,7 +43,40 @@ pub(super) fn view(parts: Arc<StoredTable>, table: &'static TableDef, key: &str)
     let merged = merge(scan()?.filter(col(PART).not_eq(lit(WHOLE)))?, table, key)?;
     let union = LogicalPlanBuilder::from(whole).union(merged)?;
     let plan = union.project(shown(table))?.build()?;
-    Ok(Arc::new(ViewTable::new(plan, None)))
+    Ok(Arc::new(MergedTable(ViewTable::new(plan, None))))
+}
+
+/// A view that clients see as a table: it is one to its users, and `\dt` and catalog browsers list only tables.
+#[derive(Debug)]
+struct MergedTable(ViewTable);
+
+#[async_trait]
+impl TableProvider for MergedTable {
+    fn schema(&self) -> SchemaRef {
+        self.0.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn get_logical_plan(&self) -> Option<Cow<'_, LogicalPlan>> {
+        self.0.get_logical_plan()
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        self.0.supports_filters_pushdown(filters)
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.0.scan(state, projection, filters, limit).await
+    }
 }
 
 fn whole_columns(table: &TableDef) -> Vec<Expr> {

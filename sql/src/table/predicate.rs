@@ -6,7 +6,10 @@
 //! logic as well; the set of rows where a leaf is true is then all that is needed.
 
 use datafusion::{
-    common::tree_node::{TreeNode, TreeNodeRecursion},
+    common::{
+        ScalarValue,
+        tree_node::{TreeNode, TreeNodeRecursion},
+    },
     logical_expr::{BinaryExpr, Expr, Operator, Volatility, expr::ScalarFunction},
 };
 use wiretape_engine::{TableDef, table::IndexKind};
@@ -17,6 +20,9 @@ pub(super) enum Predicate {
     And(Box<Predicate>, Box<Predicate>),
     Or(Box<Predicate>, Box<Predicate>),
     Leaf { column: &'static str, expr: Expr },
+    /// Every row, or none. The optimizer may turn a filter that was accepted into one, `dst_port <> NULL` for example,
+    /// and nothing above the scan applies it again.
+    Constant(bool),
 }
 
 impl Predicate {
@@ -34,6 +40,8 @@ impl Predicate {
             }
             Expr::Not(inner) => Self::of(&negated(inner)?, table),
             Expr::Alias(alias) => Self::of(&alias.expr, table),
+            Expr::Literal(ScalarValue::Boolean(value), _) => Some(Predicate::Constant(*value == Some(true))),
+            Expr::Literal(ScalarValue::Null, _) => Some(Predicate::Constant(false)),
             _ => None,
         }
     }
@@ -57,6 +65,9 @@ fn negated(expr: &Expr) -> Option<Expr> {
         }
         Expr::Not(inner) => Some((**inner).clone()),
         Expr::Alias(alias) => negated(&alias.expr),
+        Expr::Literal(ScalarValue::Boolean(value), metadata) => {
+            Some(Expr::Literal(ScalarValue::Boolean(value.map(|v| !v)), metadata.clone()))
+        }
         _ => None,
     }
 }

@@ -125,6 +125,11 @@ impl Function {
     }
 }
 
+/// What the function called `name` takes, as a sentence.
+pub(crate) fn usage(name: &str) -> Option<String> {
+    UDFS.iter().find(|f| f.name == name).map(|f| f.usage())
+}
+
 #[derive(Debug)]
 struct Udf {
     function: &'static Function,
@@ -185,9 +190,7 @@ impl ScalarUDFImpl for Udf {
 
 fn wrong_arguments(function: &Function, given: &[DataType]) -> DataFusionError {
     let given: Vec<&str> = given.iter().map(sql_name).collect();
-    SqlError::new("42883", format!("function {}({}) does not exist", function.name, given.join(", ")))
-        .with_hint(function.usage())
-        .into()
+    SqlError::new("42883", format!("function {}({}) does not exist", function.name, given.join(", "))).into()
 }
 
 /// PostgreSQL's name of a type, for messages.
