@@ -102,7 +102,7 @@ mod tests {
     fn the_caret_finds_its_line_in_a_script_and_wide_characters_count_double() {
         let script = "select 1;\nselect '日本',\n  x";
         let at = |position| caret(script, position).unwrap();
-        assert_eq!(at(27), "line 3:   x\n          ^");
+        assert_eq!(at(26), "line 3:   x\n          ^");
         assert_eq!(at(18), "line 2: select '日本',\n               ^");
         assert_eq!(at(22), "line 2: select '日本',\n                     ^");
     }

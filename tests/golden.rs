@@ -70,12 +70,12 @@ from (select flow_id, count(*) as packets, sum(orig_len) as bytes,
              min(ts) as first, max(ts) as last
       from packets where flow_id is not null group by flow_id) p
 full join flows f on f.flow_id = p.flow_id
-where p.packets is distinct from f.packets_out + f.packets_in
-   or p.bytes is distinct from f.bytes_out + f.bytes_in
-   or p.fins is distinct from f.fin_count
-   or p.rsts is distinct from f.rst_count
-   or p.first is distinct from f.start_ts
-   or p.last is distinct from f.end_ts";
+where (p.packets is distinct from f.packets_out + f.packets_in)
+   or (p.bytes is distinct from f.bytes_out + f.bytes_in)
+   or (p.fins is distinct from f.fin_count)
+   or (p.rsts is distinct from f.rst_count)
+   or (p.first is distinct from f.start_ts)
+   or (p.last is distinct from f.end_ts)";
 
 /// (protocol, address, port, address, port), canonical.
 type Pair = [String; 5];

@@ -158,8 +158,10 @@ impl Writer {
 
     /// As [`open`](Self::open), through a file system that a test can stop.
     pub fn open_with(dir: &Path, fs: Fs) -> Result<Writer> {
-        create_layout(dir, &fs)?;
+        create_dir(dir, &fs)?;
+        // The lock file comes first: it marks a folder that a killed writer left without a manifest as ours.
         let lock = take_lock(dir)?;
+        create_layout(dir, &fs)?;
         let manifest = match Manifest::path(dir).exists() {
             true => Manifest::read(dir)?,
             false => {
@@ -225,8 +227,8 @@ impl Writer {
 /// is a directory that a writer may go on with.
 const ENTRIES: [&str; 6] = ["LOCK", "manifest.json", "manifest.tmp", "open", "segments", "trash"];
 
-/// The folders of a database. A folder that holds other things is not made into one.
-fn create_layout(dir: &Path, fs: &Fs) -> Result<()> {
+/// The database's own folder. A folder that holds other things is not made into one.
+fn create_dir(dir: &Path, fs: &Fs) -> Result<()> {
     if dir.exists() && !Manifest::path(dir).exists() {
         let foreign = |path: &PathBuf| !ENTRIES.iter().any(|e| path.file_name().is_some_and(|name| name == *e));
         if entries(dir)?.iter().any(foreign) {
@@ -234,6 +236,10 @@ fn create_layout(dir: &Path, fs: &Fs) -> Result<()> {
             return Err(Error::NotADatabase { path: dir.to_owned(), what });
         }
     }
+    if dir.is_dir() { Ok(()) } else { fs.create_dir_all(dir) }
+}
+
+fn create_layout(dir: &Path, fs: &Fs) -> Result<()> {
     for folder in ["open", "segments", "trash"].map(|name| dir.join(name)) {
         if !folder.is_dir() {
             fs.create_dir_all(&folder)?;

@@ -292,7 +292,10 @@ fn transaction_failed() -> PgError {
 /// Runs `work`; a panic in it is an error of the statement, not the end of the connection. The future is boxed, because
 /// planning recurses and its futures, nested by value, would take most of a thread's stack.
 async fn unwound<T>(work: impl Future<Output = Result<T, PgError>>) -> Result<T, PgError> {
-    AssertUnwindSafe(Box::pin(work)).catch_unwind().await.unwrap_or_else(|panic| Err(PgError::internal(&panic_text(&*panic))))
+    AssertUnwindSafe(Box::pin(work))
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|panic| Err(PgError::internal(&panic_text(&*panic))))
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {

@@ -47,12 +47,7 @@ impl CatalogInfo for Tables {
 
     /// All are tables to a client, also those that are put together when asked (`flows`): `\dt` hides views, and tools
     /// offer them apart.
-    async fn table_type(
-        &self,
-        catalog: &str,
-        schema: &str,
-        table: &str,
-    ) -> Result<Option<TableType>, DataFusionError> {
+    async fn table_type(&self, catalog: &str, schema: &str, table: &str) -> Result<Option<TableType>, DataFusionError> {
         let exists = self.schema(catalog, schema).is_some_and(|schema| schema.table_exist(table));
         Ok(exists.then_some(TableType::Base))
     }

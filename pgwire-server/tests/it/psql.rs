@@ -57,7 +57,7 @@ async fn tables_are_listed_and_described() {
 async fn other_lists_work() {
     let server = Running::start().await;
     for (command, expected) in
-        [("\\dn", "public"), ("\\l", "wiretape"), ("\\dv", ""), ("\\df", ""), ("\\conninfo", "ann")]
+        [("\\dn", "public"), ("\\l", "wiretape"), ("\\dt system.*", "segments"), ("\\df", ""), ("\\conninfo", "ann")]
     {
         let Some(listed) = shown(&server, command).await else { break };
         assert!(listed.contains(expected), "{expected} in\n{listed}");

@@ -1,5 +1,7 @@
 //! The protocol byte by byte: which messages answer which, where no driver would show the difference.
 
+use std::time::Duration;
+
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -12,12 +14,22 @@ struct Raw(TcpStream);
 
 impl Raw {
     async fn connect(server: &Running) -> (Self, Vec<(u8, Vec<u8>)>) {
+        let mut raw = Self::start(server).await;
+        let greeting = raw.until(b'Z').await;
+        (raw, greeting)
+    }
+
+    /// The first message, which may be a refusal.
+    async fn greeting(server: &Running) -> Vec<(u8, Vec<u8>)> {
+        vec![Self::start(server).await.next().await]
+    }
+
+    async fn start(server: &Running) -> Self {
         let mut raw = Raw(TcpStream::connect(server.address).await.unwrap());
         let body = b"\0\x03\0\0user\0ann\0database\0any\0\0";
         raw.0.write_all(&u32::try_from(body.len() + 4).unwrap().to_be_bytes()).await.unwrap();
         raw.0.write_all(body).await.unwrap();
-        let greeting = raw.until(b'Z').await;
-        (raw, greeting)
+        raw
     }
 
     async fn send(&mut self, messages: &[(u8, &[u8])]) {
@@ -194,5 +206,24 @@ async fn encryption_is_declined_and_an_absurd_length_ends_the_connection() {
     raw.0.write_all(b"Q\x7f\xff\xff\xff").await.unwrap();
     assert_eq!(codes(&raw.until(b'E').await), ["08P01"]);
     assert_eq!(raw.0.read(&mut [0; 1]).await.unwrap(), 0);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_goes_away_takes_its_query_with_it() {
+    let server = Running::with_limit(1).await;
+    let (mut raw, _) = Raw::connect(&server).await;
+    let silent = "select count(*) from generate_series(1, 10000000) a cross join generate_series(1, 10000000) b \
+                  where a.value + b.value < 0\0";
+    raw.send(&[(b'Q', silent.as_bytes())]).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    drop(raw);
+    // The only place is free again once the query has ended.
+    let mut waited = 0;
+    while codes(&Raw::greeting(&server).await) == ["53300"] {
+        waited += 1;
+        assert!(waited < 100, "the query runs on");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     server.stop().await;
 }
