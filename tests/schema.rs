@@ -3,10 +3,7 @@
 
 use std::{fmt::Write, fs};
 
-use arrow::{
-    array::RecordBatch,
-    util::display::array_value_to_string,
-};
+use arrow::{array::RecordBatch, util::display::array_value_to_string};
 use wiretape::Db;
 
 use crate::support::root;
@@ -29,8 +26,14 @@ fn the_schema_page_is_what_the_declarations_say() {
     let mut page = HEAD.to_owned();
     for table in texts(&ask("select name, comment from system.tables order by name desc"), 2) {
         let [name, comment] = table.as_slice() else { panic!("two columns") };
-        write!(page, "\n## `{name}`\n\n{comment}\n\n| column | type | null | index | meaning |\n|---|---|---|---|---|\n").unwrap();
-        let sql = format!("select name, type, nullable, index, comment from system.columns where table_name = '{name}' order by position");
+        write!(
+            page,
+            "\n## `{name}`\n\n{comment}\n\n| column | type | null | index | meaning |\n|---|---|---|---|---|\n"
+        )
+        .unwrap();
+        let sql = format!(
+            "select name, type, nullable, index, comment from system.columns where table_name = '{name}' order by position"
+        );
         for column in texts(&ask(&sql), 5) {
             let [name, kind, nullable, index, comment] = column.as_slice() else { panic!("five columns") };
             let null = if nullable == "true" { "yes" } else { "" };
@@ -41,10 +44,14 @@ fn the_schema_page_is_what_the_declarations_say() {
     if std::env::var_os("WIRETAPE_UPDATE_DOCS").is_some() {
         fs::write(&path, &page).unwrap();
     }
-    assert!(fs::read_to_string(&path).unwrap_or_default() == page, "docs/schema.md is stale: run with WIRETAPE_UPDATE_DOCS=1");
+    assert!(
+        fs::read_to_string(&path).unwrap_or_default() == page,
+        "docs/schema.md is stale: run with WIRETAPE_UPDATE_DOCS=1"
+    );
 }
 
 fn texts(batches: &[RecordBatch], columns: usize) -> Vec<Vec<String>> {
-    let row = |b: &RecordBatch, r: usize| (0..columns).map(|c| array_value_to_string(b.column(c), r).unwrap()).collect();
+    let row =
+        |b: &RecordBatch, r: usize| (0..columns).map(|c| array_value_to_string(b.column(c), r).unwrap()).collect();
     batches.iter().flat_map(|b| (0..b.num_rows()).map(|r| row(b, r)).collect::<Vec<_>>()).collect()
 }

@@ -7,13 +7,10 @@ use std::{fmt::Debug, hash::Hash, net::IpAddr, sync::Arc};
 
 use arrow::{
     array::{
-        ArrayRef, BooleanBufferBuilder, BooleanBuilder, DictionaryArray, PrimitiveArray, StringArray,
-        StringBuilder,
+        ArrayRef, BooleanBufferBuilder, BooleanBuilder, DictionaryArray, PrimitiveArray, StringArray, StringBuilder,
     },
     buffer::NullBuffer,
-    datatypes::{
-        ArrowPrimitiveType, Int32Type, Int64Type, TimestampNanosecondType, UInt8Type, UInt16Type, UInt32Type,
-    },
+    datatypes::{ArrowPrimitiveType, Int32Type, Int64Type, TimestampNanosecondType, UInt8Type, UInt16Type, UInt32Type},
 };
 use hashbrown::HashMap;
 
@@ -108,7 +105,8 @@ impl<T: ArrowPrimitiveType> PushNull for Primitive<T> {
     fn finish_with(&mut self, nulls: Option<NullBuffer>) -> ArrayRef {
         let values = std::mem::take(&mut self.values);
         let array = PrimitiveArray::<T>::new(values.into(), nulls);
-        let kind_type = if T::DATA_TYPE == TimestampNanosecondType::DATA_TYPE { Kind::Ts.data_type() } else { T::DATA_TYPE };
+        let kind_type =
+            if T::DATA_TYPE == TimestampNanosecondType::DATA_TYPE { Kind::Ts.data_type() } else { T::DATA_TYPE };
         Arc::new(array.with_data_type(kind_type))
     }
 }

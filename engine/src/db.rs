@@ -184,10 +184,9 @@ impl Writer {
     pub fn begin_segment(&mut self, codec: Codec, workers: usize) -> Result<OpenSegment> {
         let id = self.next_segment;
         let segment = OpenSegment::create(&self.fs, &self.dir.join("open"), id, codec, workers)?;
-        self.next_segment = id.checked_add(1).ok_or_else(|| Error::Limit {
-            what: "number of segments".to_owned(),
-            limit: format!("{}", u32::MAX),
-        })?;
+        self.next_segment = id
+            .checked_add(1)
+            .ok_or_else(|| Error::Limit { what: "number of segments".to_owned(), limit: format!("{}", u32::MAX) })?;
         Ok(segment)
     }
 
@@ -282,7 +281,5 @@ fn clear_leftovers(dir: &Path, fs: &Fs, manifest: &Manifest) -> Result<()> {
 }
 
 fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
-    std::fs::read_dir(dir)
-        .and_then(|entries| entries.map(|e| e.map(|e| e.path())).collect())
-        .map_err(Error::io(dir))
+    std::fs::read_dir(dir).and_then(|entries| entries.map(|e| e.map(|e| e.path())).collect()).map_err(Error::io(dir))
 }

@@ -229,7 +229,10 @@ mod tests {
             let fs = Fs::stopping_after(stop);
             let done = fs.replace(&path, b"new new new").is_ok();
             let content = fs::read(&path).expect("the file is always there");
-            assert!(content == b"new new new" || (!done && content == b"old old old"), "half a file after {stop} steps");
+            assert!(
+                content == b"new new new" || (!done && content == b"old old old"),
+                "half a file after {stop} steps"
+            );
             fs::write(&path, b"old old old").expect("reset");
         }
     }

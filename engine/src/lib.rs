@@ -24,7 +24,6 @@ pub mod segment;
 pub mod table;
 pub mod verify;
 
-
 pub use db::{Db, View, Writer};
 pub use error::{Error, Result};
 pub use segment::Segment;

@@ -105,7 +105,9 @@ pub enum ImportError {
     #[error(transparent)]
     Store(#[from] Error),
     /// The same content is already in.
-    #[error("{name}: already imported as {earlier} ({packets} packets, segments {segments:?}); --again imports it once more")]
+    #[error(
+        "{name}: already imported as {earlier} ({packets} packets, segments {segments:?}); --again imports it once more"
+    )]
     Duplicate {
         /// The file.
         name: String,
@@ -316,8 +318,7 @@ impl<'a> Run<'a> {
         let sealed = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         self.report.segments.push(sealed.id());
         self.import.segments.push(sealed.id());
-        self.import.packets +=
-            sealed.meta().tables.iter().find(|t| t.name == PACKETS.name).map_or(0, |t| t.rows);
+        self.import.packets += sealed.meta().tables.iter().find(|t| t.name == PACKETS.name).map_or(0, |t| t.rows);
         let (import, record) = (self.import.clone(), self.record);
         self.writer.commit(&sealed, |imports| put(imports, record, import))
     }

@@ -214,6 +214,6 @@ mod tests {
     fn binary_has_header_and_trailer() {
         let data = copied(&CopyOptions::new(CopyFormat::Binary));
         assert!(data.starts_with(BINARY_HEADER) && data.ends_with(BINARY_TRAILER));
-        assert_eq!(&data[BINARY_HEADER.len()..][..6], [0, 2, 0, 0, 0, 8]);
+        assert_eq!(&data[BINARY_HEADER.len()..][..6], [0, 2, 0, 0, 0, 7]);
     }
 }

@@ -36,4 +36,4 @@ pub use database::Database;
 pub use error::SqlError;
 pub use prepared::{Outcome, Prepared, QueryPlan, SetPlan};
 pub use session::Session;
-pub use statement::{Ast, CopyStatement, CopySource, CopyTarget, Kind, Statement};
+pub use statement::{Ast, CopySource, CopyStatement, CopyTarget, Kind, Statement};

@@ -56,7 +56,9 @@ pub(super) fn run(global: &Global, work: impl Future<Output = Result<End, Failur
 
 /// Runs `work` to its end, which it finds by itself.
 pub(super) fn block_on(global: &Global, work: impl Future<Output = Result<End, Failure>>) -> Result<End, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(global.threads()).enable_all().build()?;
+    // A query may keep as many threads busy as it has partitions; two more hear cancel requests and other clients.
+    let workers = global.threads() + 2;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
     let result = runtime.block_on(work);
     // Nobody waits for what a cancelled query still computes.
     runtime.shutdown_background();

@@ -56,7 +56,7 @@ type Out = Box<dyn Write + Send>;
 /// Writes the batches of one result.
 pub(crate) enum RowWriter {
     Table(TableWriter),
-    Csv(arrow::csv::Writer<Out>),
+    Csv(Box<arrow::csv::Writer<Out>>),
     Json(arrow::json::Writer<Out, JsonArray>),
     Ndjson(arrow::json::Writer<Out, LineDelimited>),
     Parquet(Box<ArrowWriter<Out>>),
@@ -73,7 +73,7 @@ impl RowWriter {
                 let mut csv = arrow::csv::WriterBuilder::new().with_header(true).build(out);
                 // A result without rows has a header all the same.
                 csv.write(&flat(&RecordBatch::new_empty(SchemaRef::clone(schema)))?).map_err(io::Error::other)?;
-                RowWriter::Csv(csv)
+                RowWriter::Csv(Box::new(csv))
             }
             Format::Json => RowWriter::Json(json().build(out)),
             Format::Ndjson => RowWriter::Ndjson(json().build(out)),

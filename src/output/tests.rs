@@ -63,11 +63,11 @@ fn table_is_aligned_by_display_width_and_disarms_control_characters() {
 fn a_result_without_rows_still_names_its_columns() {
     let empty = sample().slice(0, 0);
     assert_eq!(
-        text(Format::Table, &[empty.clone()]),
+        text(Format::Table, std::slice::from_ref(&empty)),
         " ts | src_ip | port | host\n----+--------+------+------\n(0 rows)\n"
     );
-    assert_eq!(text(Format::Csv, &[empty.clone()]), "ts,src_ip,port,host\n");
-    assert_eq!(text(Format::Json, &[empty.clone()]), "[]\n");
+    assert_eq!(text(Format::Csv, std::slice::from_ref(&empty)), "ts,src_ip,port,host\n");
+    assert_eq!(text(Format::Json, std::slice::from_ref(&empty)), "[]\n");
     assert_eq!(text(Format::Ndjson, &[empty]), "");
 }
 
@@ -130,7 +130,7 @@ fn long_cells_are_cut_on_a_terminal_only() {
     let long = "x".repeat(200);
     let batch =
         RecordBatch::try_from_iter([("t", Arc::new(StringArray::from(vec![long.as_str()])) as ArrayRef)]).unwrap();
-    let on_terminal = written(Format::Table, Layout::Terminal(300), &[batch.clone()]);
+    let on_terminal = written(Format::Table, Layout::Terminal(300), std::slice::from_ref(&batch));
     let on_terminal = String::from_utf8(on_terminal).unwrap();
     assert!(on_terminal.contains(&format!("{}…", "x".repeat(79))) && !on_terminal.contains(&"x".repeat(80)));
     assert!(text(Format::Table, &[batch]).contains(&long));

@@ -39,7 +39,8 @@ fn tcpdump_and_tshark_read_what_is_exported() {
         desk.run(&["export", "-q", "--where", "proto = 'tcp'", "-w", name]).ok();
         let expected: usize = desk.value("select count(*) from packets where proto = 'tcp'").parse().unwrap();
         if tool("tcpdump") {
-            let output = run(Command::new("tcpdump").args(["-n", "-r"]).arg(desk.path(name)).arg("tcp"));
+            let output =
+                run(Command::new("tcpdump").args(["-n", "-r"]).arg(desk.path(name)).arg("tcp or (vlan and tcp)"));
             assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), expected, "{name}");
         }
         if tool("tshark") {

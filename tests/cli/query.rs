@@ -14,13 +14,13 @@ const SQL: &str = "select * from (values (1, 'a,b', 1.5), (20, 'say \"x\"', null
 fn rows_are_written_in_every_format() {
     let desk = Desk::with_packets();
     let of = |format: &str| desk.run(&["query", "--format", format, SQL]).ok().text().to_owned();
-    let table = "\
- n  | word    | share
-----+---------+-------
-  1 | a,b     |   1.5
- 20 | say \"x\" |
-(2 rows)
-";
+    let table = concat!(
+        "  n | word    | share\n",
+        "----+---------+-------\n",
+        "  1 | a,b     |   1.5\n",
+        " 20 | say \"x\" |\n",
+        "(2 rows)\n",
+    );
     assert_eq!(of("table"), table);
     assert_eq!(of("csv"), "n,word,share\n1,\"a,b\",1.5\n20,\"say \"\"x\"\"\",\n");
     let first = r#"{"n":1,"word":"a,b","share":1.5}"#;

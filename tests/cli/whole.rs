@@ -58,7 +58,7 @@ fn info_shows_rows_sizes_and_the_share_of_the_indexes() {
 fn verify_is_clean_on_a_good_database_and_names_the_damaged_file() {
     let desk = Desk::with_packets();
     let ran = desk.run(&["verify"]).ok();
-    assert!(ran.text().starts_with("ok: 1 segments, "), "{}", ran.text());
+    assert!(ran.text().starts_with("ok: 1 segment, "), "{}", ran.text());
     for file in ["packets.parquet", "packets.idx", "flows.parquet", "segment.json"] {
         let path = desk.path("db/segments/0000000001").join(file);
         let good = std::fs::read(&path).unwrap();

@@ -1,6 +1,9 @@
 //! The endpoint as clients see it: tokio-postgres, raw bytes, and psql when it is installed. The database is empty; its
 //! tables are the real ones.
 
+#![expect(clippy::unwrap_used, reason = "what a test's helper cannot do fails the test")]
+#![expect(clippy::indexing_slicing, reason = "what a test's helper does not find fails the test")]
+
 mod client;
 mod psql;
 mod wire;

@@ -5,7 +5,9 @@ use std::{collections::HashSet, fmt, sync::Arc};
 use croaring::Bitmap;
 use datafusion::{
     arrow::{
-        array::{Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Int32Array, RecordBatch, TimestampNanosecondArray},
+        array::{
+            Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Int32Array, RecordBatch, TimestampNanosecondArray,
+        },
         buffer::BooleanBuffer,
         datatypes::{DataType, Field, Schema},
     },
@@ -16,7 +18,10 @@ use datafusion::{
     physical_expr::{PhysicalExpr, create_physical_expr},
     physical_optimizer::pruning::PruningPredicateBuilder,
 };
-use wiretape_engine::{Segment, TableDef, View, index::{Index, Selection}};
+use wiretape_engine::{
+    Segment, TableDef, View,
+    index::{Index, Selection},
+};
 
 use super::predicate::Predicate;
 
@@ -94,8 +99,7 @@ pub(super) fn evaluate(view: &View, table: &'static TableDef, filters: &[Expr], 
         });
     }
     let Some(predicate) = predicate else {
-        let segments: Vec<_> =
-            segments.map(|s| SegmentRows { segment: Arc::clone(s), rows: None }).collect();
+        let segments: Vec<_> = segments.map(|s| SegmentRows { segment: Arc::clone(s), rows: None }).collect();
         summary.rows_selected = segments.iter().map(|s| s.segment.rows(table.name)).sum();
         return Ok(Evaluation { segments, exact: false, summary });
     };
@@ -117,11 +121,7 @@ struct Found {
 }
 
 /// Turns selections into rows, unless they are so dense that reading everything is cheaper.
-fn finish(
-    table: &TableDef,
-    selected: Vec<(&Arc<Segment>, Option<Found>)>,
-    mut summary: Summary,
-) -> Result<Evaluation> {
+fn finish(table: &TableDef, selected: Vec<(&Arc<Segment>, Option<Found>)>, mut summary: Summary) -> Result<Evaluation> {
     let rows_of = |(s, f): &(&Arc<Segment>, Option<Found>)| f.as_ref().map_or(s.rows(table.name), |f| f.count);
     summary.rows_selected = selected.iter().map(rows_of).sum();
     #[expect(clippy::cast_precision_loss, reason = "a share, compared with a rough threshold")]
@@ -159,9 +159,7 @@ fn select_in(index: &Index, table: &'static TableDef, predicate: &Predicate) -> 
             }
             index.and(left, select_in(index, table, b)?).map_err(external)
         }
-        Predicate::Or(a, b) => {
-            index.or(select_in(index, table, a)?, select_in(index, table, b)?).map_err(external)
-        }
+        Predicate::Or(a, b) => index.or(select_in(index, table, a)?, select_in(index, table, b)?).map_err(external),
         Predicate::Constant(true) => Ok(index.all()),
         Predicate::Constant(false) => Ok(index.none()),
         Predicate::Leaf { column, expr } => match index.values(column).map_err(external)? {
@@ -248,7 +246,8 @@ fn in_time(segments: &[&Arc<Segment>], table: &'static TableDef, filters: &[Expr
         return Ok(vec![true; segments.len()]);
     };
     let schema = table.schema();
-    let pruning = PruningPredicateBuilder::new().with_file_schema(Arc::clone(&schema)).try_build(physical(&filter, &schema)?)?;
+    let pruning =
+        PruningPredicateBuilder::new().with_file_schema(Arc::clone(&schema)).try_build(physical(&filter, &schema)?)?;
     pruning.prune(&TimeRanges { segments, table })
 }
 

@@ -24,7 +24,10 @@ use datafusion::{
     },
     physical_plan::ExecutionPlan,
 };
-use wiretape_engine::{ColumnDef, TableDef, table::{Kind, Merge}};
+use wiretape_engine::{
+    ColumnDef, TableDef,
+    table::{Kind, Merge},
+};
 
 use super::provider::StoredTable;
 
@@ -84,12 +87,12 @@ fn whole_columns(table: &TableDef) -> Vec<Expr> {
 }
 
 fn merge(parts: LogicalPlanBuilder, table: &TableDef, key: &str) -> Result<LogicalPlan> {
-    let (_, key) = table
-        .column(key)
-        .ok_or_else(|| DataFusionError::Internal(format!("{} has no column {key}", table.name)))?;
+    let (_, key) =
+        table.column(key).ok_or_else(|| DataFusionError::Internal(format!("{} has no column {key}", table.name)))?;
     // Columns that are the same in every part are group keys too, so that filters on them reach the scan.
     let same = |c: &&ColumnDef| c.merge == Merge::Same && c.name != key.name;
-    let groups: Vec<Expr> = std::iter::once(key).chain(table.columns.iter().filter(same)).map(|c| col(c.name)).collect();
+    let groups: Vec<Expr> =
+        std::iter::once(key).chain(table.columns.iter().filter(same)).map(|c| col(c.name)).collect();
     let newest_last: Vec<SortExpr> = vec![col(END).sort(true, true), col(PART).sort(true, true)];
     let aggregates: Vec<Expr> = table
         .columns

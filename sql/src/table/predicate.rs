@@ -19,7 +19,10 @@ use wiretape_engine::{TableDef, table::IndexKind};
 pub(super) enum Predicate {
     And(Box<Predicate>, Box<Predicate>),
     Or(Box<Predicate>, Box<Predicate>),
-    Leaf { column: &'static str, expr: Expr },
+    Leaf {
+        column: &'static str,
+        expr: Expr,
+    },
     /// Every row, or none. The optimizer may turn a filter that was accepted into one, `dst_port <> NULL` for example,
     /// and nothing above the scan applies it again.
     Constant(bool),

@@ -12,7 +12,11 @@ use datafusion::{
 };
 use wiretape_engine::{TableDef, View};
 
-use super::{evaluate::{Evaluation, evaluate}, predicate::Predicate, rows_exec, scan};
+use super::{
+    evaluate::{Evaluation, evaluate},
+    predicate::Predicate,
+    rows_exec, scan,
+};
 use crate::config::ScanOptions;
 
 /// One table at one version.

@@ -20,9 +20,8 @@ use datafusion::{
     parquet::arrow::arrow_reader::{RowSelection, RowSelector},
     physical_expr::{EquivalenceProperties, LexOrdering, PhysicalSortExpr, projection::ProjectionExprs},
     physical_plan::{
-        DisplayFormatType, ExecutionPlan, Partitioning, PhysicalExpr, SendableRecordBatchStream, SortOrderPushdownResult,
-        execution_plan::SchedulingType,
-        filter_pushdown::FilterPushdownPropagation,
+        DisplayFormatType, ExecutionPlan, Partitioning, PhysicalExpr, SendableRecordBatchStream,
+        SortOrderPushdownResult, execution_plan::SchedulingType, filter_pushdown::FilterPushdownPropagation,
         metrics::ExecutionPlanMetricsSet,
     },
 };
@@ -45,7 +44,8 @@ pub(super) fn plan(
     let runtime = state.runtime_env();
     let cache = runtime.cache_manager.get_file_metadata_cache();
     let reader = CachedParquetFileReaderFactory::new(runtime.object_store(&url)?, cache);
-    let options = TableParquetOptions { global: state.config_options().execution.parquet.clone(), ..Default::default() };
+    let options =
+        TableParquetOptions { global: state.config_options().execution.parquet.clone(), ..Default::default() };
     let source = ParquetSource::new(Arc::clone(schema))
         .with_table_parquet_options(options)
         .with_parquet_file_reader_factory(Arc::new(reader));
@@ -246,10 +246,7 @@ impl DataSource for SegmentSource {
         })
     }
 
-    fn try_pushdown_sort(
-        &self,
-        order: &[PhysicalSortExpr],
-    ) -> Result<SortOrderPushdownResult<Arc<dyn DataSource>>> {
+    fn try_pushdown_sort(&self, order: &[PhysicalSortExpr]) -> Result<SortOrderPushdownResult<Arc<dyn DataSource>>> {
         Ok(match self.inner.try_pushdown_sort(order)? {
             SortOrderPushdownResult::Exact { inner } => SortOrderPushdownResult::Exact { inner: self.around(inner) },
             SortOrderPushdownResult::Inexact { inner } => {
