@@ -13,6 +13,9 @@ use wiretape_sql::{Config, Database};
 
 use crate::{End, Failure, cli::Global, interrupt};
 
+/// Stack of a worker thread: the planner recurses, and an unoptimised build needs several times the usual 2 MiB.
+const WORKER_STACK_BYTES: usize = 8 << 20;
+
 /// Opens the store at `dir` for reading.
 pub(super) fn open_store(dir: &Path) -> Result<Arc<Db>, Failure> {
     Db::open(dir, TABLES).map_err(|e| explain(dir, e.into()))
@@ -58,7 +61,11 @@ pub(super) fn run(global: &Global, work: impl Future<Output = Result<End, Failur
 pub(super) fn block_on(global: &Global, work: impl Future<Output = Result<End, Failure>>) -> Result<End, Failure> {
     // A query may keep as many threads busy as it has partitions; two more hear cancel requests and other clients.
     let workers = global.threads() + 2;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .thread_stack_size(WORKER_STACK_BYTES)
+        .enable_all()
+        .build()?;
     let result = runtime.block_on(work);
     // Nobody waits for what a cancelled query still computes.
     runtime.shutdown_background();

@@ -38,6 +38,10 @@ const END: &str = "end_ts";
 /// A part with both bits holds the row's start and its end.
 const WHOLE: u8 = 3;
 
+/// A part that holds only the start, or only the end.
+const START_ONLY: u8 = 1;
+const END_ONLY: u8 = 2;
+
 /// The merged view of `parts`.
 pub(super) fn view(parts: Arc<StoredTable>, table: &'static TableDef, key: &str) -> Result<Arc<dyn TableProvider>> {
     let source = provider_as_source(parts);
@@ -93,7 +97,12 @@ fn merge(parts: LogicalPlanBuilder, table: &TableDef, key: &str) -> Result<Logic
     let same = |c: &&ColumnDef| c.merge == Merge::Same && c.name != key.name;
     let groups: Vec<Expr> =
         std::iter::once(key).chain(table.columns.iter().filter(same)).map(|c| col(c.name)).collect();
-    let newest_last: Vec<SortExpr> = vec![col(END).sort(true, true), col(PART).sort(true, true)];
+    // By place in the flow's life, not by time alone: captured times may go back.
+    let newest_last: Vec<SortExpr> = vec![
+        col(PART).eq(lit(END_ONLY)).sort(true, true),
+        col(PART).not_eq(lit(START_ONLY)).sort(true, true),
+        col(END).sort(true, true),
+    ];
     let aggregates: Vec<Expr> = table
         .columns
         .iter()

@@ -80,6 +80,9 @@ impl TableProvider for StoredTable {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let evaluation = self.evaluate(filters)?;
+        if evaluation.segments.is_empty() {
+            return rows_exec::nothing(&evaluation, self.table, projection);
+        }
         let nothing_left = evaluation.exact && filters.iter().all(|f| Predicate::of(f, self.table).is_some());
         if nothing_left && let Some(plan) = rows_exec::plan(&evaluation, self.table, projection, limit)? {
             return Ok(plan);

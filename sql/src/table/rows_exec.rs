@@ -51,6 +51,19 @@ pub(super) fn plan(
     Ok(Some(Arc::new(RowsExec::new(segments, schema, limit, evaluation.summary.clone()))))
 }
 
+/// The plan of a scan of which nothing is left: no segment holds a row that could match.
+pub(super) fn nothing(
+    evaluation: &Evaluation,
+    table: &TableDef,
+    projection: Option<&Vec<usize>>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let schema = match projection {
+        Some(projection) => Arc::new(table.schema().project(projection)?),
+        None => table.schema(),
+    };
+    Ok(Arc::new(RowsExec::new(Vec::new(), schema, None, evaluation.summary.clone())))
+}
+
 #[derive(Debug)]
 struct RowsExec {
     segments: Arc<[(u32, Arc<Bitmap>)]>,
