@@ -17,7 +17,7 @@
 //!
 //! let db = wiretape::Db::open(dir.path().join("db")).unwrap();
 //! let report = db.import(&capture).unwrap();
-//! let rows = db.query("select proto, count(*) from packets where dst_port = 53 group by proto").await.unwrap();
+//! let rows = db.query("select dst_ip, count(*) from packets where proto = 'udp' and dst_port = 53 group by dst_ip").await.unwrap();
 //! assert_eq!(rows.iter().map(|b| b.num_rows()).sum::<usize>(), 1);
 //! assert!(report.packets > 10_000);
 //! # });

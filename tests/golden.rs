@@ -18,14 +18,25 @@ type Facts = BTreeMap<String, i64>;
 
 /// File, fact, ours, tshark's, and why ours is right. Frame numbers are tshark's.
 const EXCEPTIONS: &[(&str, &str, i64, i64, &str)] = &[
+    ("bad-ipv4-hdr-len.pcap", "proto.udp", 1, 0, "tshark stops at an impossible header length; the protocol is there"),
     ("derived-bitflips.pcap", "ip_version.4", 828, 832, "139, 468, 1720, 1855: EtherType 0x0800 but another version"),
-    ("derived-cut-packets.pcap", "ip_version.6", 286, 287, "273: cut before the first byte of IPv6"),
+    ("derived-cut-packets.pcap", "ip_version.6", 262, 287, "24 cut inside the IPv6 header and 273 before it"),
+    ("derived-tunnels.pcap", "vlan.1", 0, 108, INNERMOST),
+    ("derived-tunnels.pcap", "vlan.2", 0, 108, INNERMOST),
+    ("fmt-pcapng-be-18.pcapng", "captured_bytes", 1312, 1312 + 24 + 60 + 36 + 32, NO_PACKETS),
+    ("fmt-pcapng-be-18.pcapng", "first_ns", 0, 1_340_954_905_298_858_000, NO_TIME),
+    ("fmt-pcapng-be-18.pcapng", "packets", 4, 8, NO_PACKETS),
+    ("fmt-pcapng-be-18.pcapng", "wire_bytes", 1312, 1312 + 24 + 60 + 36 + 32, NO_PACKETS),
+    ("fmt-pcapng-be-202.pcapng", "captured_bytes", 1040, 1040 + 24 + 60 + 32, NO_PACKETS),
+    ("fmt-pcapng-be-202.pcapng", "packets", 8, 11, NO_PACKETS),
+    ("fmt-pcapng-be-202.pcapng", "wire_bytes", 2304, 2304 + 24 + 60 + 32, NO_PACKETS),
+    ("fmt-pcapng-le-16.pcapng", "first_ns", 0, 1_340_954_905_298_858_000, NO_TIME),
     ("mix-flowlab.pcap", "proto.tcp", 1125, 1124, PSEUDOWIRE),
     ("vlan.pcap", "vlan.118", 2, 12, INNERMOST),
     ("vlan.pcap", "vlan.209", 2, 12, INNERMOST),
-    ("derived-tunnels.pcap", "vlan.1", 0, 108, INNERMOST),
-    ("derived-tunnels.pcap", "vlan.2", 0, 108, INNERMOST),
 ];
+const NO_PACKETS: &str = "tshark lists Custom, Systemd Journal and unknown blocks as frames; they are no packets";
+const NO_TIME: &str = "begins with a Simple Packet Block, which has no time: tshark's first time is the next packet's";
 const PSEUDOWIRE: &str =
     "1327: tshark takes the first bytes of a MAC address, 02:00:00:00, for a control word; behind them is IPv4";
 const INNERMOST: &str = "the truth counts every tag of a frame, the column holds the innermost";
@@ -41,16 +52,18 @@ const OTHER_CONVERSATIONS: &[(&str, &str)] = &[(
 const TUNNEL_PORTS: [&str; 6] = ["4789", "4790", "8472", "6081", "2152", "3544"];
 
 /// One query gives everything but the lists. Counts of transport protocols are of the innermost header, so a UDP tunnel is
-/// counted with what it carries; `carried` adds it back, since the truth counts the frame for both.
+/// counted with what it carries and added to `udp` by its name, since the truth counts the frame for both. tshark shows a
+/// fragmented datagram's transport on the frame that completes it only: `whole` leaves out the other fragments.
 const TOTALS: &str = "
+with whole as (select *, frag_offset is null or payload_len is not null as whole from packets)
 select count(*) as packets, sum(orig_len) as wire_bytes, sum(cap_len) as captured_bytes,
        cast(min(ts) as bigint) as first_ns, cast(max(ts) as bigint) as last_ns,
-       count(*) filter (where proto = 'tcp') as \"proto.tcp\",
-       count(*) filter (where proto = 'udp' or tunnel like '%vxlan%' or tunnel like '%geneve%' or tunnel like '%gtp%')
-         as \"proto.udp\",
-       count(*) filter (where proto = 'sctp') as \"proto.sctp\",
-       count(*) filter (where proto = 'icmp') as \"proto.icmp\",
-       count(*) filter (where proto = 'icmpv6') as \"proto.icmpv6\",
+       count(*) filter (where whole and proto = 'tcp') as \"proto.tcp\",
+       count(*) filter (where (whole and proto = 'udp') or tunnel like '%vxlan%' or tunnel like '%geneve%'
+                              or tunnel like '%gtp%') as \"proto.udp\",
+       count(*) filter (where whole and proto = 'sctp') as \"proto.sctp\",
+       count(*) filter (where whole and proto = 'icmp') as \"proto.icmp\",
+       count(*) filter (where whole and proto = 'icmpv6') as \"proto.icmpv6\",
        count(*) filter (where proto = 'igmp') as \"proto.igmp\",
        count(*) filter (where proto = 'arp') as \"proto.arp\",
        count(*) filter (where ip_version = 4) as \"ip_version.4\",
@@ -60,7 +73,7 @@ select count(*) as packets, sum(orig_len) as wire_bytes, sum(cap_len) as capture
        count(*) filter (where tcp_flags & 1 <> 0) as \"flags.fin\",
        count(*) filter (where tcp_flags & 4 <> 0) as \"flags.rst\",
        count(tunnel) as tunnelled, count(vlan_id) as tagged, count(frag_offset) as fragments
-from packets";
+from whole";
 
 /// Packets that belong to a flow, against the flows' own sums, flow by flow.
 const FLOWS_THAT_DIFFER_FROM_THEIR_PACKETS: &str = "
@@ -215,7 +228,6 @@ fn captures(corpus: &Path) -> Vec<(String, PathBuf)> {
 
 /// Proves that import, segments, Parquet and SQL lose and change nothing on the way to an answer.
 #[test]
-#[ignore = "last run found differences that are not yet explained one by one; `cargo test -- --ignored golden` lists them"]
 fn every_capture_answers_in_sql_as_tshark_says() {
     let Some(corpus) = corpus() else { return };
     let (mut differences, mut exceptions) = (Vec::new(), 0);
