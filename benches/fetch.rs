@@ -38,7 +38,7 @@ fn single_packets(bencher: Bencher<'_, '_>) {
     drop(traffic::database(dir.path()));
     let segments = dir.path().join("db/segments");
     let segment = std::fs::read_dir(segments).expect("a database").flatten().next().expect("one segment").path();
-    let reader = RawReader::open(&segment.join("raw.pcapng.zst")).expect("a component of our own");
+    let reader = RawReader::open(&segment.join("raw.pcapng.lz4")).expect("a component of our own");
     let rows: Vec<u32> = (0..reader.rows()).step_by(APART as usize).collect();
     bencher
         .counter(divan::counter::ItemsCount::new(rows.len()))

@@ -48,7 +48,7 @@ pub(crate) fn frame(packet: &Packet) -> Frame<'_> {
 
 /// A pipeline at the start of its first segment.
 pub(crate) fn pipeline() -> Pipeline {
-    let mut pipeline = Pipeline::new(PipelineConfig::default(), "file");
+    let mut pipeline = Pipeline::new(PipelineConfig::default(), "file".to_owned());
     pipeline.begin_segment(1);
     pipeline
 }

@@ -12,6 +12,7 @@ use wiretape_engine::Writer;
 use wiretape_ingest::{
     TABLES,
     import::{ImportConfig, ImportError, ImportReport, import_file},
+    record::open_writer,
 };
 use wiretape_sql::{Config, Database, Outcome, Session, SqlError};
 
@@ -56,9 +57,9 @@ impl Db {
     /// Imports a capture file. Refused while another process writes to this database, and for a file that is in already.
     pub fn import(&self, capture: impl AsRef<Path>) -> Result<ImportReport, Error> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let config =
-            ImportConfig { now_ns: i64::try_from(now.as_nanos()).unwrap_or(i64::MAX), ..ImportConfig::default() };
-        let mut writer = Writer::open(&self.dir)?;
+        let now_ns = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
+        let config = ImportConfig { now_ns, ..ImportConfig::default() };
+        let (mut writer, _) = open_writer(&self.dir, now_ns)?;
         let never = AtomicBool::new(false);
         Ok(import_file(&mut writer, &self.dir, capture.as_ref(), &config, &mut |_| {}, &never)?)
     }

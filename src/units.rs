@@ -1,12 +1,18 @@
 //! Sizes and durations as people write them on a command line, and counts as they read them.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use indicatif::HumanCount;
 
 /// `1 packet`, `17,275 packets`: a number and what it counts, whose plural takes an s.
 pub(crate) fn count(n: u64, what: &str) -> String {
     format!("{} {what}{}", HumanCount(n), if n == 1 { "" } else { "s" })
+}
+
+/// The wall clock, ns since the epoch.
+pub(crate) fn now_ns() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// Bytes: `1GiB`, `512M`, `64kb`, `1000000`. `k`, `M`, `G` and `T` are powers of 1024, as with dd and JVMs.
@@ -25,7 +31,7 @@ pub(crate) fn parse_size(text: &str) -> Result<usize, String> {
     bytes.ok_or_else(|| "this is more than the machine can address".to_owned())
 }
 
-/// A time span: `30s`, `5m`, `2h`, `500ms`; a bare number is seconds.
+/// A time span: `30s`, `5m`, `2h`, `7d`, `500ms`; a bare number is seconds.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = split(text);
     let unit_ms = match unit {
@@ -33,6 +39,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
         "" | "s" => 1000,
         "m" | "min" => 60_000,
         "h" => 3_600_000,
+        "d" => 86_400_000,
         _ => return Err(format!("\"{unit}\" is no unit of time; try 30s, 5m or 500ms")),
     };
     let number: u64 = number.parse().map_err(|_| "a time is a whole number with a unit, such as 30s".to_owned())?;

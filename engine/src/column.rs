@@ -7,9 +7,10 @@ use std::{fmt::Debug, hash::Hash, net::IpAddr, sync::Arc};
 
 use arrow::{
     array::{
-        ArrayRef, BooleanBufferBuilder, BooleanBuilder, DictionaryArray, PrimitiveArray, StringArray, StringBuilder,
+        ArrayRef, BooleanArray, BooleanBufferBuilder, BooleanBuilder, DictionaryArray, PrimitiveArray, StringArray,
+        StringBuilder,
     },
-    buffer::NullBuffer,
+    buffer::{BooleanBuffer, Buffer, NullBuffer},
     datatypes::{ArrowPrimitiveType, Int32Type, Int64Type, TimestampNanosecondType, UInt8Type, UInt16Type, UInt32Type},
 };
 use hashbrown::HashMap;
@@ -36,6 +37,8 @@ pub trait ColumnBuilder<C: Cell + ?Sized> {
     fn size_bytes(&self) -> usize;
     /// Turns the values into an array and starts anew.
     fn finish(&mut self) -> ArrayRef;
+    /// A copy of the values from row `from` on, with a dictionary of their own.
+    fn copy_from(&self, from: usize) -> ArrayRef;
 }
 
 /// A builder that can hold a slot without a value; what `Option<C>` is made of.
@@ -44,6 +47,8 @@ pub trait PushNull {
     fn push_default(&mut self);
     /// Turns the values into an array with the given validity and starts anew.
     fn finish_with(&mut self, nulls: Option<NullBuffer>) -> ArrayRef;
+    /// A copy of the values from row `from` on, with their validity.
+    fn copy_from_with(&self, from: usize, nulls: Option<NullBuffer>) -> ArrayRef;
 }
 
 macro_rules! primitive_cells {
@@ -66,6 +71,9 @@ macro_rules! primitive_cells {
             }
             fn finish(&mut self) -> ArrayRef {
                 self.finish_with(None)
+            }
+            fn copy_from(&self, from: usize) -> ArrayRef {
+                self.copy_from_with(from, None)
             }
         }
     )* };
@@ -103,12 +111,19 @@ impl<T: ArrowPrimitiveType> PushNull for Primitive<T> {
     }
 
     fn finish_with(&mut self, nulls: Option<NullBuffer>) -> ArrayRef {
-        let values = std::mem::take(&mut self.values);
-        let array = PrimitiveArray::<T>::new(values.into(), nulls);
-        let kind_type =
-            if T::DATA_TYPE == TimestampNanosecondType::DATA_TYPE { Kind::Ts.data_type() } else { T::DATA_TYPE };
-        Arc::new(array.with_data_type(kind_type))
+        primitive_array::<T>(std::mem::take(&mut self.values), nulls)
     }
+
+    fn copy_from_with(&self, from: usize, nulls: Option<NullBuffer>) -> ArrayRef {
+        primitive_array::<T>(self.values.get(from..).unwrap_or_default().to_vec(), nulls)
+    }
+}
+
+fn primitive_array<T: ArrowPrimitiveType>(values: Vec<T::Native>, nulls: Option<NullBuffer>) -> ArrayRef {
+    let array = PrimitiveArray::<T>::new(values.into(), nulls);
+    let kind_type =
+        if T::DATA_TYPE == TimestampNanosecondType::DATA_TYPE { Kind::Ts.data_type() } else { T::DATA_TYPE };
+    Arc::new(array.with_data_type(kind_type))
 }
 
 /// True or false.
@@ -132,6 +147,9 @@ impl ColumnBuilder<Bool> for BooleanBuilder {
     fn finish(&mut self) -> ArrayRef {
         Arc::new(BooleanBuilder::finish(self))
     }
+    fn copy_from(&self, from: usize) -> ArrayRef {
+        Arc::new(BooleanArray::new(copy_bits(self.values_slice(), arrow::array::ArrayBuilder::len(self), from), None))
+    }
 }
 
 /// Text of many distinct values.
@@ -154,6 +172,9 @@ impl ColumnBuilder<Text> for StringBuilder {
     fn finish(&mut self) -> ArrayRef {
         Arc::new(StringBuilder::finish(self))
     }
+    fn copy_from(&self, from: usize) -> ArrayRef {
+        self.copy_from_with(from, None)
+    }
 }
 
 impl PushNull for StringBuilder {
@@ -164,6 +185,23 @@ impl PushNull for StringBuilder {
         let (offsets, values, _) = StringBuilder::finish(self).into_parts();
         Arc::new(StringArray::new(offsets, values, nulls))
     }
+
+    fn copy_from_with(&self, from: usize, nulls: Option<NullBuffer>) -> ArrayRef {
+        let mut values = StringBuilder::new();
+        for bounds in self.offsets_slice().get(from..).unwrap_or_default().windows(2) {
+            let bytes = match bounds {
+                [start, end] => self.values_slice().get(*start as usize..*end as usize).unwrap_or_default(),
+                _ => &[],
+            };
+            values.append_value(str::from_utf8(bytes).unwrap_or_default());
+        }
+        values.finish_with(nulls)
+    }
+}
+
+/// A copy of bits `from` to `len` of a bitmap.
+fn copy_bits(bits: &[u8], len: usize, from: usize) -> BooleanBuffer {
+    BooleanBuffer::new(Buffer::from(bits), from, len.saturating_sub(from))
 }
 
 /// A value that a dictionary column turns into text once per distinct value.
@@ -251,6 +289,20 @@ impl<T: Term> PushNull for Dictionary<T> {
         let array = DictionaryArray::try_new(codes, Arc::new(values)).expect("every code was given out by push_term");
         Arc::new(array)
     }
+
+    fn copy_from_with(&self, from: usize, nulls: Option<NullBuffer>) -> ArrayRef {
+        let mut copy = Dictionary::<T>::default();
+        let mut new_codes: HashMap<i32, i32> = HashMap::new();
+        for &code in self.codes.get(from..).unwrap_or_default() {
+            let new_code = *new_codes.entry(code).or_insert_with(|| {
+                copy.terms.extend(usize::try_from(code).ok().and_then(|at| self.terms.get(at)).cloned());
+                i32::try_from(copy.terms.len()).unwrap_or(i32::MAX).saturating_sub(1)
+            });
+            // The slot of a NULL before any value has a code and no term.
+            copy.codes.push(new_code.max(0));
+        }
+        copy.finish_with(nulls)
+    }
 }
 
 macro_rules! dictionary_cells {
@@ -273,6 +325,9 @@ macro_rules! dictionary_cells {
             }
             fn finish(&mut self) -> ArrayRef {
                 self.finish_with(None)
+            }
+            fn copy_from(&self, from: usize) -> ArrayRef {
+                self.copy_from_with(from, None)
             }
         }
     )* };
@@ -347,6 +402,11 @@ where
         let nulls = self.validity.take().map(|mut v| NullBuffer::new(v.0.finish()));
         self.inner.finish_with(nulls)
     }
+
+    fn copy_from(&self, from: usize) -> ArrayRef {
+        let nulls = self.validity.as_ref().map(|v| NullBuffer::new(copy_bits(v.0.as_slice(), self.len, from)));
+        self.inner.copy_from_with(from, nulls)
+    }
 }
 
 #[cfg(test)]
@@ -362,6 +422,44 @@ mod tests {
         ColumnBuilder::<Option<Ip>>::push(&mut b, None);
         let a = ColumnBuilder::<Option<Ip>>::finish(&mut b);
         assert_eq!((a.len(), a.null_count()), (2, 2));
+    }
+
+    /// Proves that readers of an open segment see what sealing will write, wherever a flush cuts.
+    #[test]
+    fn a_copy_from_any_row_is_the_tail_of_what_finish_gives() {
+        let symbols = [None, Some("tcp"), Some("udp"), None, Some("tcp"), Some("icmp"), Some("udp")];
+        for from in 0..=symbols.len() {
+            let mut s = <Option<Symbol> as Cell>::Builder::default();
+            let mut n = <Option<U16> as Cell>::Builder::default();
+            let mut b = <Bool as Cell>::Builder::default();
+            let mut t = <Option<Text> as Cell>::Builder::default();
+            for (at, v) in symbols.iter().enumerate() {
+                ColumnBuilder::<Option<Symbol>>::push(&mut s, *v);
+                ColumnBuilder::<Option<U16>>::push(&mut n, v.map(|_| u16::try_from(at).unwrap()));
+                ColumnBuilder::<Bool>::push(&mut b, at % 3 == 0);
+                ColumnBuilder::<Option<Text>>::push(&mut t, *v);
+            }
+            let copies = [
+                ColumnBuilder::<Option<Symbol>>::copy_from(&s, from),
+                ColumnBuilder::<Option<U16>>::copy_from(&n, from),
+                ColumnBuilder::<Bool>::copy_from(&b, from),
+                ColumnBuilder::<Option<Text>>::copy_from(&t, from),
+            ];
+            let whole = [
+                ColumnBuilder::<Option<Symbol>>::finish(&mut s),
+                ColumnBuilder::<Option<U16>>::finish(&mut n),
+                ColumnBuilder::<Bool>::finish(&mut b),
+                ColumnBuilder::<Option<Text>>::finish(&mut t),
+            ];
+            for (copy, whole) in copies.iter().zip(whole) {
+                let text = |a: &ArrayRef| -> Vec<Option<String>> {
+                    let options = arrow::util::display::FormatOptions::default().with_null("∅");
+                    let format = arrow::util::display::ArrayFormatter::try_new(a, &options).unwrap();
+                    (0..a.len()).map(|i| Some(format.value(i).to_string())).collect()
+                };
+                assert_eq!(text(copy), text(&whole.slice(from, symbols.len() - from)), "from {from}");
+            }
+        }
     }
 
     #[test]

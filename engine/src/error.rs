@@ -66,6 +66,12 @@ impl Error {
         move |source| Error::Io { path: path.to_owned(), source }
     }
 
+    /// Whether there was no room: another try may do when something was removed.
+    pub fn is_disk_full(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self, Error::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
+    }
+
     /// A rule of the format that the bytes at `path` break.
     pub fn damaged(path: &Path, offset: u64, what: impl Into<String>) -> Error {
         Error::Damaged { path: path.to_owned(), offset, what: what.into() }

@@ -8,7 +8,7 @@
 use std::{
     fmt::{self, Debug},
     fs::{self, File, OpenOptions},
-    io::{self, BufWriter, Write},
+    io::{self, BufWriter, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -82,17 +82,29 @@ impl Fs {
         Ok(Appender { inner: BufWriter::with_capacity(1 << 20, sink), written: 0, hash: Box::new(Xxh3::new()) })
     }
 
+    /// Creates a file that must not exist yet, for appending whole pieces while others read it.
+    pub fn create_log(&self, path: &Path) -> Result<LogFile> {
+        self.whole_step(path)?;
+        let file = OpenOptions::new().write(true).create_new(true).open(path).map_err(Error::io(path))?;
+        Ok(LogFile { sink: Sink { fs: self.clone(), path: path.to_owned(), file }, len: 0 })
+    }
+
     /// Creates a folder and its parents.
     pub fn create_dir_all(&self, path: &Path) -> Result<()> {
         self.whole_step(path)?;
         fs::create_dir_all(path).map_err(Error::io(path))
     }
 
-    /// Renames, then fsyncs the folder that now holds the name.
-    pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+    /// Renames; the new name may be lost in a crash. For what is never the only copy of anything.
+    pub fn rename_unsynced(&self, from: &Path, to: &Path) -> Result<()> {
         self.whole_step(from)?;
         #[expect(clippy::disallowed_methods, reason = "the one place that renames")]
-        fs::rename(from, to).map_err(Error::io(from))?;
+        fs::rename(from, to).map_err(Error::io(from))
+    }
+
+    /// Renames, then fsyncs the folder that now holds the name.
+    pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.rename_unsynced(from, to)?;
         match to.parent() {
             Some(parent) => self.sync_dir(parent),
             None => Ok(()),
@@ -144,6 +156,73 @@ pub struct Appender {
 impl Debug for Appender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Appender({}, {} bytes)", self.path().display(), self.written)
+    }
+}
+
+/// A file that grows piece by piece. Nothing is buffered here: what was appended is with the operating system, and
+/// outlives the process.
+#[derive(Debug)]
+pub struct LogFile {
+    sink: Sink,
+    len: u64,
+}
+
+impl LogFile {
+    /// Appends `bytes` whole, or leaves the file as it was: on an error what got through is cut off again.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        match self.sink.write_all(bytes) {
+            Ok(()) => {
+                self.len += bytes.len() as u64;
+                Ok(())
+            }
+            Err(e) => {
+                // If this fails as well, a torn piece stays at the end, and readers stop before it. The next append must
+                // not go behind it.
+                if self.sink.fs.whole_step(&self.sink.path).is_ok() {
+                    self.sink.file.set_len(self.len).map_err(Error::io(&self.sink.path))?;
+                    self.sink.file.seek(SeekFrom::Start(self.len)).map_err(Error::io(&self.sink.path))?;
+                }
+                Err(Error::io(&self.sink.path)(e))
+            }
+        }
+    }
+
+    /// Bytes appended.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether nothing was appended.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.sink.path
+    }
+
+    /// A handle that makes what was appended durable, for another thread.
+    pub fn syncer(&self) -> Result<Syncer> {
+        let Sink { fs, path, file } = &self.sink;
+        let file = file.try_clone().map_err(Error::io(path))?;
+        Ok(Syncer { fs: fs.clone(), path: path.clone(), file })
+    }
+}
+
+/// Makes what a [`LogFile`] holds durable.
+#[derive(Debug)]
+pub struct Syncer {
+    fs: Fs,
+    path: PathBuf,
+    file: File,
+}
+
+impl Syncer {
+    /// Returns when everything that was appended before the call is on the disk.
+    pub fn sync(&self) -> Result<()> {
+        self.fs.whole_step(&self.path)?;
+        self.file.sync_data().map_err(Error::io(&self.path))
     }
 }
 

@@ -35,6 +35,9 @@ pub struct SegmentEntry {
     pub id: u32,
     /// Bytes of all its components.
     pub size_bytes: u64,
+    /// Components that retention has dropped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped: Vec<String>,
 }
 
 /// One capture file that was read, wholly or in part.

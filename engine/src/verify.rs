@@ -13,8 +13,10 @@ use parquet::arrow::{ProjectionMask, arrow_reader::ParquetRecordBatchReaderBuild
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
-    Error, Segment, TableDef, View,
-    segment::{Component, TableMeta},
+    Error, Result, Segment, TableDef,
+    db::segments_dir,
+    manifest::Manifest,
+    segment::{Component, TableMeta, folder_name},
 };
 
 /// Something that is not as it was written.
@@ -52,21 +54,30 @@ impl Report {
     }
 }
 
-/// Reads every byte of `view`'s segments and checks it.
-pub fn verify(view: &View, tables: &[&TableDef]) -> Report {
+/// Reads every byte of the database at `dir` and checks it. An error is a folder that is no database of this format; a
+/// damaged database is a report.
+pub fn verify(dir: &Path, tables: &[&TableDef]) -> Result<Report> {
     let mut report = Report::default();
-    for segment in view.segments() {
-        verify_segment(segment, tables, &mut report);
+    let manifest = match Manifest::read(dir) {
+        Ok(manifest) => manifest,
+        Err(e @ Error::Damaged { .. }) => {
+            report.add_error(&Manifest::path(dir), &e);
+            return Ok(report);
+        }
+        Err(e) => return Err(e),
+    };
+    for entry in &manifest.segments {
+        report.segments += 1;
+        let folder = segments_dir(dir).join(folder_name(entry.id));
+        match Segment::open(&folder, &entry.dropped) {
+            Ok(segment) => verify_segment(&segment, tables, &mut report),
+            Err(e) => report.add_error(&folder.join("segment.json"), &e),
+        }
     }
-    report
+    Ok(report)
 }
 
 fn verify_segment(segment: &Segment, tables: &[&TableDef], report: &mut Report) {
-    report.segments += 1;
-    // segment.json was read when the view was opened; the file may have changed since.
-    if let Err(e) = Segment::open(segment.dir()) {
-        report.add_error(&segment.dir().join("segment.json"), &e);
-    }
     for component in &segment.meta().components {
         let path = segment.dir().join(&component.file);
         report.components += 1;
@@ -88,7 +99,7 @@ fn verify_segment(segment: &Segment, tables: &[&TableDef], report: &mut Report) 
     }
 }
 
-fn check_raw(segment: &Segment, raw: &crate::raw::RawReader) -> Result<(), Error> {
+fn check_raw(segment: &Segment, raw: &crate::raw::RawReader) -> Result<()> {
     raw.verify()?;
     let rows = segment.rows("packets");
     if u64::from(raw.rows()) != rows {

@@ -1,6 +1,6 @@
 //! What every source yields: a frame, and the interface it was seen on.
 
-pub use wiretape_engine::raw::{Interface, Resolution};
+pub use wiretape_engine::raw::{Direction, Interface, Resolution};
 
 /// One captured frame, borrowed from its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,23 +17,4 @@ pub struct Frame<'a> {
     pub data: &'a [u8],
     /// Which way it passed the interface, where the source says.
     pub direction: Option<Direction>,
-}
-
-/// Which way a frame passed the capturing interface.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// Received.
-    In,
-    /// Sent.
-    Out,
-}
-
-impl Direction {
-    /// The name in SQL.
-    pub fn name(self) -> &'static str {
-        match self {
-            Direction::In => "in",
-            Direction::Out => "out",
-        }
-    }
 }

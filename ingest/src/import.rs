@@ -26,7 +26,6 @@ use wiretape_engine::{
 
 use crate::{
     Frame, Interface, TABLES,
-    frame::Direction,
     pipeline::{Pipeline, PipelineConfig, SegmentRows},
     source::{CaptureFile, Event, SourceError},
     tables::{FLOWS, PACKETS},
@@ -235,7 +234,7 @@ impl<'a> Run<'a> {
             segments: Vec::new(),
             state: ImportState::Interrupted,
         };
-        let pipeline = Pipeline::new(config.pipeline.clone(), "file");
+        let pipeline = Pipeline::new(config.pipeline.clone(), "file".to_owned());
         Run { writer, config, pipeline, interfaces: Vec::new(), open: None, sealing: None, import, record, report }
     }
 
@@ -282,12 +281,13 @@ impl<'a> Run<'a> {
         };
         let interface = self.interfaces.get(frame.interface as usize);
         let number = open.number(frame, interface)?;
-        let direction = frame.direction.map(|d| match d {
-            Direction::In => wiretape_engine::raw::Direction::In,
-            Direction::Out => wiretape_engine::raw::Direction::Out,
-        });
-        let packet =
-            RawPacket { ts_ns: frame.ts_ns, interface: number, orig_len: frame.orig_len, data: frame.data, direction };
+        let packet = RawPacket {
+            ts_ns: frame.ts_ns,
+            interface: number,
+            orig_len: frame.orig_len,
+            data: frame.data,
+            direction: frame.direction,
+        };
         open.segment.raw().push(&packet)?;
         let name = interface.map(|i| i.name.as_str()).filter(|n| !n.is_empty());
         self.pipeline.push(frame, name);

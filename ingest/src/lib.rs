@@ -14,6 +14,7 @@ pub mod flow;
 pub mod frame;
 pub mod import;
 pub mod pipeline;
+pub mod record;
 pub mod source;
 pub mod tables;
 

@@ -35,7 +35,9 @@ pub struct Pipeline {
     packets: PacketBuilder,
     /// For each row, which of the segment's flows it belongs to: `app_proto` is known only when the flow has spoken.
     slots: Vec<Option<u32>>,
-    capture_source: &'static str,
+    /// Rows that [`flush`](Self::flush) has given.
+    flushed: usize,
+    capture_source: String,
     node: Option<String>,
     next_packet_id: i64,
     names: Names,
@@ -59,12 +61,14 @@ pub struct SegmentRows {
 
 impl Pipeline {
     /// A pipeline whose rows say `capture_source` (`file`, `af_packet`, `ebpf`).
-    pub fn new(config: PipelineConfig, capture_source: &'static str) -> Pipeline {
+    pub fn new(config: PipelineConfig, capture_source: String) -> Pipeline {
+        let flow = FlowConfig { node: config.node.clone(), ..config.flow };
         Pipeline {
             decoder: Decoder::new(config.decode),
-            flows: FlowTable::new(config.flow),
+            flows: FlowTable::new(flow),
             packets: PacketBuilder::default(),
             slots: Vec::new(),
+            flushed: 0,
             capture_source,
             node: config.node,
             next_packet_id: 0,
@@ -85,7 +89,7 @@ impl Pipeline {
         self.slots.push(observed.as_ref().map(|o| o.slot));
         let context = Context {
             packet_id: self.next_packet_id,
-            capture_source: self.capture_source,
+            capture_source: &self.capture_source,
             node: self.node.as_deref(),
             iface,
             flow: observed,
@@ -109,12 +113,32 @@ impl Pipeline {
         self.flows.finish();
     }
 
+    /// A copy of what is new since the last call, for those who look at the segment before it is sealed: rows of `packets`
+    /// once each, and the parts of flows that changed, each in the place of an earlier row of the same flow. What is known
+    /// of a flow's application protocol only later is in the sealed rows.
+    pub fn flush(&mut self) -> Result<SegmentRows> {
+        let packets = self.packets.copy_from(self.flushed)?;
+        let slots = self.slots.get(self.flushed..).unwrap_or_default();
+        let app_proto = app_proto_column(slots, |slot| self.flows.app_proto(slot))?;
+        self.flushed = self.slots.len();
+        Ok(SegmentRows {
+            packets: replace_column(&packets, "app_proto", app_proto)?,
+            flows: self.flows.changed().finish()?,
+        })
+    }
+
+    /// A copy of all parts of flows that the segment has so far.
+    pub fn flow_parts(&self) -> Result<RecordBatch> {
+        self.flows.parts().finish()
+    }
+
     /// Ends the segment and hands over its rows. Flows that are still open go on in the next one.
     pub fn seal(&mut self) -> Result<SegmentRows> {
         let mut sealed = self.flows.seal();
         let packets = self.packets.finish()?;
-        let app_proto = app_proto_column(&self.slots, &sealed.app_protos)?;
+        let app_proto = app_proto_column(&self.slots, |slot| sealed.app_protos.get(slot as usize).copied().flatten())?;
         self.slots.clear();
+        self.flushed = 0;
         Ok(SegmentRows { packets: replace_column(&packets, "app_proto", app_proto)?, flows: sealed.rows.finish()? })
     }
 }
@@ -175,21 +199,17 @@ fn row<'a>(frame: &Frame<'_>, d: &Decoded<'_>, context: &Context<'a>, names: &'a
 }
 
 /// The application protocol of each row's flow, as the dictionary column of `packets`.
-fn app_proto_column(slots: &[Option<u32>], app_protos: &[Option<&'static str>]) -> Result<ArrayRef> {
+fn app_proto_column(slots: &[Option<u32>], app_proto: impl Fn(u32) -> Option<&'static str>) -> Result<ArrayRef> {
     let mut values: Vec<&'static str> = Vec::new();
-    let codes: Vec<Option<i32>> = app_protos
-        .iter()
-        .map(|app| {
-            let name = (*app)?;
-            let at = values.iter().position(|v| *v == name).unwrap_or_else(|| {
-                values.push(name);
-                values.len() - 1
-            });
-            i32::try_from(at).ok()
-        })
-        .collect();
-    let keys: Int32Array =
-        slots.iter().map(|slot| slot.and_then(|s| codes.get(s as usize).copied().flatten())).collect();
+    let mut code = |slot: u32| {
+        let name = app_proto(slot)?;
+        let at = values.iter().position(|v| std::ptr::eq(*v, name) || *v == name).unwrap_or_else(|| {
+            values.push(name);
+            values.len() - 1
+        });
+        i32::try_from(at).ok()
+    };
+    let keys: Int32Array = slots.iter().map(|slot| slot.and_then(&mut code)).collect();
     let column = DictionaryArray::try_new(keys, Arc::new(StringArray::from(values)))?;
     Ok(Arc::new(column))
 }

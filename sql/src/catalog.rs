@@ -11,7 +11,7 @@ use datafusion::{
     catalog::{CatalogProvider, CatalogProviderList, MemoryCatalogProvider, SchemaProvider, TableProvider},
     error::{DataFusionError, Result},
 };
-use wiretape_engine::View;
+use wiretape_engine::{TableDef, View};
 
 use crate::{
     Database,
@@ -49,6 +49,18 @@ impl Source {
         match &self.version {
             Version::Newest => self.database.db().view().map_err(|e| DataFusionError::External(Box::new(e))),
             Version::Pinned(view) => Ok(Arc::clone(view)),
+        }
+    }
+
+    /// The stored tables of the schema `system`, or of the public one.
+    fn stored(&self, system: bool) -> impl Iterator<Item = &'static TableDef> {
+        self.database.db().tables().iter().copied().filter(move |t| t.system == system)
+    }
+
+    fn stored_table(&self, system: bool, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        match self.stored(system).find(|t| t.name == name) {
+            Some(def) => table::provider(&self.view()?, def, self.options).map(Some),
+            None => Ok(None),
         }
     }
 }
@@ -116,18 +128,15 @@ struct PublicSchema(Source);
 #[async_trait]
 impl SchemaProvider for PublicSchema {
     fn table_names(&self) -> Vec<String> {
-        self.0.database.db().tables().iter().map(|t| t.name.to_owned()).collect()
+        self.0.stored(false).map(|t| t.name.to_owned()).collect()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        match self.0.database.db().tables().iter().find(|t| t.name == name) {
-            Some(def) => table::provider(&self.0.view()?, def, self.0.options).map(Some),
-            None => Ok(None),
-        }
+        self.0.stored_table(false, name)
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.0.database.db().tables().iter().any(|t| t.name == name)
+        self.0.stored(false).any(|t| t.name == name)
     }
 }
 
@@ -137,7 +146,8 @@ struct SystemSchema(Source);
 #[async_trait]
 impl SchemaProvider for SystemSchema {
     fn table_names(&self) -> Vec<String> {
-        system::SYSTEM_TABLES.iter().map(|t| t.name.to_owned()).collect()
+        let made = system::SYSTEM_TABLES.iter().map(|t| t.name);
+        made.chain(self.0.stored(true).map(|t| t.name)).map(str::to_owned).collect()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
@@ -149,11 +159,11 @@ impl SchemaProvider for SystemSchema {
                     Facts { tables: database.db().tables(), view: &view, config: database.config(), options: *options };
                 def.provider(&facts).map(Some)
             }
-            None => Ok(None),
+            None => self.0.stored_table(true, name),
         }
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        system::SYSTEM_TABLES.iter().any(|t| t.name == name)
+        system::SYSTEM_TABLES.iter().any(|t| t.name == name) || self.0.stored(true).any(|t| t.name == name)
     }
 }

@@ -196,7 +196,7 @@ impl Session {
 
     /// The query planned anew, when there is a newer version of the database than the one it was planned over.
     pub(crate) async fn newest(&self, query: &QueryPlan) -> Result<Option<QueryPlan>, SqlError> {
-        if self.database.db().view()?.version() == query.view.version() {
+        if Arc::ptr_eq(&self.database.db().view()?, &query.view) {
             return Ok(None);
         }
         let Ast::Sql(ast) = &query.statement.ast else { return Ok(None) };

@@ -39,7 +39,7 @@ pub(super) fn open(dir: &Path, global: &Global, export_dir: Option<PathBuf>) -> 
 }
 
 /// Where there is nothing yet, says how to begin.
-fn explain(dir: &Path, failure: Failure) -> Failure {
+pub(super) fn explain(dir: &Path, failure: Failure) -> Failure {
     if dir.join("manifest.json").exists() {
         return failure;
     }

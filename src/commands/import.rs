@@ -7,7 +7,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::atomic::Ordering,
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::Instant,
 };
 
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -18,7 +18,12 @@ use wiretape_ingest::{
 };
 
 use super::captures::{Input, expand};
-use crate::{End, Failure, cli::Global, interrupt, units::count};
+use crate::{
+    End, Failure,
+    cli::Global,
+    interrupt,
+    units::{self, count},
+};
 
 /// Import capture files into the database
 #[derive(Debug, clap::Args)]
@@ -81,16 +86,15 @@ pub(super) fn quietly(db_dir: &Path, file: &Path, global: &Global) -> Result<Imp
 
 fn open_writer(db_dir: &Path) -> Result<Writer, Failure> {
     std::fs::create_dir_all(db_dir).map_err(|e| Failure::new(format!("{}: {e}", db_dir.display())))?;
-    Ok(Writer::open(db_dir)?)
+    Ok(wiretape_ingest::record::open_writer(db_dir, units::now_ns())?.0)
 }
 
 fn config(global: &Global, again: bool) -> ImportConfig {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     ImportConfig {
         again,
         memory_limit_bytes: global.memory_limit,
         workers: global.threads(),
-        now_ns: i64::try_from(now.as_nanos()).unwrap_or(i64::MAX),
+        now_ns: units::now_ns(),
         ..ImportConfig::default()
     }
 }

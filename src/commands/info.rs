@@ -62,7 +62,7 @@ fn print(batch: &RecordBatch) -> Result<(), Failure> {
 
 /// Rows per table. A table of parts counts parts: merging them would mean reading them.
 fn tables(view: &View) -> Result<RecordBatch, Failure> {
-    let names: StringArray = TABLES.iter().map(|t| Some(t.name)).collect();
+    let names: StringArray = TABLES.iter().map(|t| Some(t.sql_name())).collect();
     let rows: UInt64Array = TABLES.iter().map(|t| Some(view.rows(t.name))).collect();
     let columns: UInt64Array = TABLES.iter().map(|t| Some(t.columns.len() as u64)).collect();
     let note = |part_key: Option<&str>| part_key.map(|key| format!("parts; one row per {key} when queried"));

@@ -21,8 +21,7 @@ pub(crate) struct Args {}
 
 pub(crate) fn run(global: &Global, _: &Args) -> Result<End, Failure> {
     let dir = global.db_dir()?;
-    let view = database::open_store(&dir)?.view()?;
-    let report = verify(&view, TABLES);
+    let report = verify(&dir, TABLES).map_err(|e| database::explain(&dir, e.into()))?;
     let mut out = Stdout::new();
     for finding in &report.findings {
         writeln!(out, "{}: {}", finding.path.display(), finding.what)?;

@@ -277,7 +277,7 @@ mod tests {
     fn rows_are_limited_exactly_at_the_limit() {
         assert_eq!(limited_rows(MAX_ROWS as usize).unwrap(), MAX_ROWS);
         let refused = limited_rows(MAX_ROWS as usize + 1).unwrap_err();
-        assert_eq!(refused.to_string(), "268435457 rows in one segment is over the limit of 268435456 rows");
+        assert_eq!(refused.to_string(), "16777217 rows in one segment is over the limit of 16777216 rows");
         assert!(limited_rows(1 << 32).is_err());
     }
 
@@ -292,6 +292,7 @@ mod tests {
                 ColumnDef::new("b", Kind::U16, false, "").key(),
             ])),
             part_key: None,
+            system: false,
         }));
         let error = Plan::new(one_way).unwrap_err();
         let expected =

@@ -16,17 +16,23 @@
 mod codec;
 mod export;
 mod fetch;
+mod log;
 mod pcapng;
 mod pool;
 mod read;
+mod scan;
 mod seek;
+mod tail;
 #[cfg(test)]
 #[expect(clippy::cast_possible_truncation, reason = "the numbers of these tests are small")]
 mod tests;
 mod write;
 
 pub use export::{ExportError, PcapWriter, PcapngWriter};
+pub use log::{LOG_FILE, LogWriter};
 pub use read::RawReader;
+pub(crate) use scan::LogScan;
+pub use tail::{LogEntry, LogTail};
 pub use write::{RawSummary, RawWriter};
 
 /// Plain bytes of a frame, but for a larger packet, which has a frame of its own. On captured traffic half of this
@@ -90,6 +96,16 @@ pub enum Direction {
     Out,
 }
 
+impl Direction {
+    /// The name in SQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Direction::In => "in",
+            Direction::Out => "out",
+        }
+    }
+}
+
 /// A packet on its way into or out of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RawPacket<'a> {
@@ -146,15 +162,37 @@ impl OwnedPacket {
     }
 }
 
+/// What an interface has counted since its raw log began: an Interface Statistics Block. Every packet seen is in one of
+/// them: `received = recorded + dropped_ring + dropped_limit + (received - accepted)`, what was in flight aside.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// The number that announcing the interface gave.
+    pub interface: u32,
+    /// When this was counted, ns since the epoch.
+    pub ts_ns: i64,
+    /// When counting began: the interface was captured from then to `ts_ns`. `isb_starttime`.
+    pub start_ns: i64,
+    /// Packets that the kernel showed to the capture. `isb_ifrecv`.
+    pub received: u64,
+    /// Packets lost because the ring to user space was full. `isb_ifdrop`.
+    pub dropped_ring: u64,
+    /// Packets that the capture filter let through. `isb_filteraccept`.
+    pub accepted: u64,
+    /// Packets that a limit of ours kept out: disk full. `isb_osdrop`.
+    pub dropped_limit: u64,
+    /// Packets in this log. `isb_usrdeliv`.
+    pub recorded: u64,
+}
+
 /// How the frames of a raw component are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Codec {
     /// Not at all: a plain pcapng file.
     Plain,
-    /// LZ4 frame format. Costs less to read and write than Zstandard, and some 10 % more disk.
+    /// LZ4 frame format: a third of what Zstandard costs to read, half to write, for 7 % more disk.
+    #[default]
     Lz4,
     /// Zstandard.
-    #[default]
     Zstd,
 }
 

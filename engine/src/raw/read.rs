@@ -41,6 +41,11 @@ impl RawReader {
         Ok(RawReader { path: path.to_owned(), file, table, cache: Mutex::default() })
     }
 
+    /// A file that `table` describes.
+    pub(crate) fn over(path: &Path, file: File, table: SeekTable) -> RawReader {
+        RawReader { path: path.to_owned(), file, table, cache: Mutex::default() }
+    }
+
     /// Packets here: rows 0 to this, exclusive.
     pub fn rows(&self) -> u32 {
         self.table.rows()
@@ -288,7 +293,12 @@ impl Check<'_> {
                 let same = before.get(..before.len() - rest.len()) == Some(expected.as_slice());
                 if same { Ok(()) } else { Err("an interface differs from the seek table's") }
             }
-            _ => Err("a block that is neither packet nor interface"),
+            pcapng::STATISTICS => {
+                let statistics = pcapng::read_statistics(block.body)?;
+                let known = (statistics.interface as usize) < self.seen;
+                if known { Ok(()) } else { Err("statistics of an interface that is not there") }
+            }
+            _ => Err("a block that is none of packet, interface and statistics"),
         }
     }
 }

@@ -6,8 +6,8 @@
 use std::path::Path;
 
 use super::{
-    Codec, FRAME_BYTES, Interface, MAX_PACKET_BYTES, RawPacket, Resolution,
-    pcapng::{packet_block_len, push_interface, push_packet, push_section},
+    Codec, FRAME_BYTES, Interface, MAX_PACKET_BYTES, RawPacket, Resolution, Statistics,
+    pcapng::{STATISTICS_BLOCK_LEN, packet_block_len, push_interface, push_packet, push_section, push_statistics},
     pool::Pool,
     seek::SeekTable,
 };
@@ -95,6 +95,16 @@ impl RawWriter {
         self.rows += 1;
         self.captured_bytes += packet.data.len() as u64;
         Ok(row)
+    }
+
+    /// Appends what an interface has counted.
+    pub fn statistics(&mut self, statistics: &Statistics) -> Result<()> {
+        if statistics.interface as usize >= self.interfaces.len() {
+            return Err(Error::Missing { what: format!("interface {} in this raw log", statistics.interface) });
+        }
+        self.cut_before(STATISTICS_BLOCK_LEN)?;
+        push_statistics(&mut self.frame, statistics);
+        Ok(())
     }
 
     /// Packets pushed so far.

@@ -14,10 +14,14 @@ mod seal;
 mod write_parquet;
 
 use std::{
+    ffi::OsStr,
+    fs::File,
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
 
+use arrow::array::RecordBatch;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde::{Deserialize, Serialize};
 
 pub use seal::{OpenSegment, Sealed};
@@ -71,26 +75,34 @@ pub fn folder_name(id: u32) -> String {
     format!("{id:010}")
 }
 
+/// The id that a folder is named for; None for any other name.
+pub fn folder_id(name: &OsStr) -> Option<u32> {
+    let name = name.to_str().filter(|n| n.len() == 10 && n.bytes().all(|b| b.is_ascii_digit()))?;
+    name.parse().ok()
+}
+
 /// A sealed segment. Components are opened when first asked for and stay open.
 #[derive(Debug)]
 pub struct Segment {
     dir: PathBuf,
     meta: SegmentMeta,
+    dropped: Vec<String>,
     raw: OnceLock<Option<Arc<RawReader>>>,
     indexes: Vec<(String, OnceLock<Arc<Index>>)>,
 }
 
 impl Segment {
-    /// Opens the segment in folder `dir` by reading its `segment.json`.
-    pub fn open(dir: &Path) -> Result<Segment> {
-        let meta: SegmentMeta = sealed_json::read(&dir.join("segment.json"))?;
+    /// Opens the segment in folder `dir` by reading its `segment.json`. Of its components, retention has `dropped` some.
+    pub fn open(dir: &Path, dropped: &[String]) -> Result<Segment> {
+        let mut meta: SegmentMeta = sealed_json::read(&dir.join("segment.json"))?;
+        meta.components.retain(|c| !dropped.contains(&c.file));
         let indexes = meta
             .components
             .iter()
             .filter_map(|c| c.file.strip_suffix(".idx"))
             .map(|table| (table.to_owned(), OnceLock::new()))
             .collect();
-        Ok(Segment { dir: dir.to_owned(), meta, raw: OnceLock::new(), indexes })
+        Ok(Segment { dir: dir.to_owned(), meta, dropped: dropped.to_vec(), raw: OnceLock::new(), indexes })
     }
 
     /// Its id: the upper 32 bits of its packets' `packet_id`.
@@ -103,7 +115,12 @@ impl Segment {
         &self.dir
     }
 
-    /// What `segment.json` says.
+    /// Components that retention has dropped.
+    pub fn dropped(&self) -> &[String] {
+        &self.dropped
+    }
+
+    /// What `segment.json` says, without what retention has dropped.
     pub fn meta(&self) -> &SegmentMeta {
         &self.meta
     }
@@ -136,7 +153,12 @@ impl Segment {
 
     /// The raw component's entry, whatever its codec.
     pub fn raw_component(&self) -> Option<&Component> {
-        self.meta.components.iter().find(|c| c.file.starts_with("raw."))
+        self.meta.components.iter().find(|c| Self::is_raw(&c.file))
+    }
+
+    /// Whether a component of this name holds the exact packets.
+    pub fn is_raw(file: &str) -> bool {
+        file.starts_with("raw.")
     }
 
     /// The index of `table`, or None where the table has none.
@@ -154,6 +176,14 @@ impl Segment {
             return Err(Error::damaged(&path, 0, what));
         }
         Ok(Some(Arc::clone(slot.get_or_init(|| Arc::new(index)))))
+    }
+
+    /// All rows of `table`, for tables that are small. Nothing when there are none here.
+    pub fn read(&self, table: &str) -> Result<Vec<RecordBatch>> {
+        let Some(path) = self.parquet_path(table) else { return Ok(Vec::new()) };
+        let file = File::open(&path).map_err(Error::io(&path))?;
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file)?.build()?;
+        Ok(reader.collect::<std::result::Result<_, _>>()?)
     }
 
     /// The exact packets, or None where retention has dropped them.

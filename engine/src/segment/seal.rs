@@ -1,7 +1,7 @@
 //! From an open segment to a sealed one.
 //!
 //! ```text
-//! open/<id>/  components, each fsynced ─► segment.json ─► fsync folder │ Writer::commit: rename into segments/ ─► manifest
+//! open/<id>.tmp/  components, each fsynced ─► segment.json ─► fsync folder │ Writer::commit: rename into segments/ ─► manifest
 //! ```
 //!
 //! Sealing needs no lock and may run on any thread; only the commit is ordered.
@@ -14,7 +14,7 @@ use arrow::{
     datatypes::TimestampNanosecondType,
 };
 
-use super::{Component, SegmentMeta, TableMeta, folder_name, write_parquet};
+use super::{Component, SegmentMeta, TableMeta, write_parquet};
 use crate::{
     Result, TableDef,
     fs::Fs,
@@ -33,7 +33,7 @@ pub struct OpenSegment {
     raw: RawWriter,
 }
 
-/// A segment that is whole and durable in `open/`, ready to be committed.
+/// A segment that is whole and durable in its `.tmp` folder, ready to be committed.
 #[derive(Debug)]
 pub struct Sealed {
     pub(crate) meta: SegmentMeta,
@@ -53,8 +53,7 @@ impl Sealed {
 }
 
 impl OpenSegment {
-    pub(crate) fn create(fs: &Fs, open_dir: &std::path::Path, id: u32, codec: Codec, workers: usize) -> Result<Self> {
-        let dir = open_dir.join(folder_name(id));
+    pub(crate) fn create(fs: &Fs, dir: PathBuf, id: u32, codec: Codec, workers: usize) -> Result<Self> {
         fs.create_dir_all(&dir)?;
         let raw = RawWriter::create(fs, &dir, codec, workers)?;
         Ok(OpenSegment { id, dir, fs: fs.clone(), raw })

@@ -31,7 +31,7 @@ macro_rules! table {
     (
         $(#[doc = $tdoc:literal])*
         pub static $table:ident : $name:literal, row $row:ident, builder $builder:ident
-        $(, part_key $part:literal)? {
+        $(, part_key $part:literal)? $(, schema $schema:ident)? {
             $( $(#[doc = $cdoc:literal])* $col:ident : $cell:ty $([ $($method:ident ( $($arg:expr),* ))* ])? ),* $(,)?
         }
     ) => {
@@ -48,6 +48,7 @@ macro_rules! table {
                 )$($(.$method($($arg),*))*)?,
             )*],
             part_key: $crate::table!(@part $($part)?),
+            system: $crate::table!(@schema $($schema)?),
         };
 
         $(#[doc = $tdoc])*
@@ -86,6 +87,12 @@ macro_rules! table {
                 0 $( + $crate::column::ColumnBuilder::<$cell>::size_bytes(&self.$col) )*
             }
 
+            /// A copy of the rows from `from` on, counted from the last [`finish`](Self::finish).
+            pub fn copy_from(&self, from: usize) -> $crate::Result<arrow::record_batch::RecordBatch> {
+                let columns = vec![$( $crate::column::ColumnBuilder::<$cell>::copy_from(&self.$col, from) ),*];
+                Ok(arrow::record_batch::RecordBatch::try_new($table.schema(), columns)?)
+            }
+
             /// Turns the rows into a batch and starts anew.
             pub fn finish(&mut self) -> $crate::Result<arrow::record_batch::RecordBatch> {
                 self.rows = 0;
@@ -96,4 +103,6 @@ macro_rules! table {
     };
     (@part $part:literal) => { Some($part) };
     (@part) => { None };
+    (@schema system) => { true };
+    (@schema) => { false };
 }

@@ -187,6 +187,8 @@ pub struct TableDef {
     pub columns: &'static [ColumnDef],
     /// For tables whose rows can span segments: the column that names the row of which each stored row is a part.
     pub part_key: Option<&'static str>,
+    /// Whether it says something of the recording itself, and is shown in the schema `system`.
+    pub system: bool,
 }
 
 impl TableDef {
@@ -195,6 +197,11 @@ impl TableDef {
         let fields: Vec<Field> =
             self.columns.iter().map(|c| Field::new(c.name, c.kind.data_type(), c.nullable)).collect();
         Arc::new(Schema::new(fields))
+    }
+
+    /// The name that finds it in SQL from anywhere: with its schema, if that is not the one searched first.
+    pub fn sql_name(&self) -> String {
+        if self.system { format!("system.{}", self.name) } else { self.name.to_owned() }
     }
 
     /// Position and definition of the column called `name`.

@@ -105,6 +105,7 @@ pub struct FlowTable {
     ended: Vec<(Flow, EndReason)>,
     /// Where each flow with packets in this segment is, by slot.
     parts: Vec<Place>,
+    changes: Changes,
     wheel: Wheel,
     /// A flow begun by the packet at hand: its time-out depends on that packet.
     unscheduled: Option<u32>,
@@ -113,6 +114,31 @@ pub struct FlowTable {
     segment: u32,
     next_number: u32,
     counters: FlowCounters,
+}
+
+/// What [`FlowTable::changed`] has yet to give.
+#[derive(Debug, Default)]
+struct Changes {
+    /// Slots whose part has changed, each once.
+    slots: Vec<u32>,
+    /// By slot, whether it is among them.
+    noted: Vec<bool>,
+    /// How many of the ended flows were looked at.
+    ended_seen: usize,
+}
+
+impl Changes {
+    #[inline]
+    fn note(&mut self, slot: u32) {
+        let at = slot as usize;
+        if self.noted.len() <= at {
+            self.noted.resize(at + 1, false);
+        }
+        if let Some(noted @ false) = self.noted.get_mut(at) {
+            *noted = true;
+            self.slots.push(slot);
+        }
+    }
 }
 
 /// Where a flow is.
@@ -135,6 +161,7 @@ impl FlowTable {
             free: Vec::new(),
             ended: Vec::new(),
             parts: Vec::new(),
+            changes: Changes::default(),
             wheel: Wheel::new(),
             unscheduled: None,
             clock_ns: i64::MIN,
@@ -175,6 +202,7 @@ impl FlowTable {
             self.parts.push(Place::Open(at));
         }
         let observed = Observed { flow_id: flow.id, slot: flow.slot };
+        self.changes.note(flow.slot);
         let limit_before =
             if self.unscheduled.take() == Some(at) { i64::MAX } else { flow.quiet_limit_ns(&self.config) };
         flow.count(sender, ts_ns, clock_ns, orig_len, packet);
@@ -185,8 +213,62 @@ impl FlowTable {
         Some(observed)
     }
 
+    /// The parts of this segment that have changed since the last call, as they are now: a later row of a flow is in the
+    /// place of the earlier one. For those who look at a segment before it is sealed.
+    pub fn changed(&mut self) -> FlowBuilder {
+        let mut writer = RowWriter::default();
+        let node = self.config.node.as_deref();
+        for slot in std::mem::take(&mut self.changes.slots) {
+            if let Some(noted) = self.changes.noted.get_mut(slot as usize) {
+                *noted = false;
+            }
+            if let Some(place) = self.parts.get(slot as usize) {
+                let (flow, ended) = self.flow(*place);
+                writer.push(flow, ended, node);
+            }
+        }
+        // Flows that ended without a packet in this segment have no slot.
+        for (flow, reason) in self.ended.get(self.changes.ended_seen..).unwrap_or_default() {
+            if flow.slot == NO_SLOT {
+                writer.push(flow, Some(*reason), node);
+            }
+        }
+        self.changes.ended_seen = self.ended.len();
+        writer.rows
+    }
+
+    /// The parts of this segment as they are now, the same as [`seal`](Self::seal) would give.
+    pub fn parts(&self) -> FlowBuilder {
+        let mut writer = RowWriter::default();
+        for (_, place) in self.places() {
+            let (flow, ended) = self.flow(place);
+            writer.push(flow, ended, self.config.node.as_deref());
+        }
+        writer.rows
+    }
+
+    /// The application protocol of the flow at `slot`, as far as it is known.
+    pub fn app_proto(&self, slot: u32) -> Option<&'static str> {
+        self.parts.get(slot as usize).and_then(|place| self.flow(*place).0.app_proto())
+    }
+
     /// Ends the segment. Flows still open go on in the next one.
     pub fn seal(&mut self) -> SealedFlows {
+        let rows = self.parts();
+        let app_protos = self.parts.iter().map(|place| self.flow(*place).0.app_proto()).collect();
+
+        for place in std::mem::take(&mut self.parts) {
+            if let Place::Open(at) = place {
+                flow_at_mut(&mut self.flows, at).begin_part();
+            }
+        }
+        self.ended = Vec::new();
+        self.changes = Changes::default();
+        SealedFlows { rows, app_protos }
+    }
+
+    /// Every flow that this segment has a part of, by id.
+    fn places(&self) -> Vec<(i64, Place)> {
         let mut order: Vec<(i64, Place)> = Vec::with_capacity(self.parts.len() + self.ended.len());
         for &place in &self.parts {
             order.push((self.flow(place).0.id, place));
@@ -197,21 +279,7 @@ impl FlowTable {
             }
         }
         order.sort_unstable_by_key(|(id, _)| *id);
-
-        let mut writer = RowWriter::default();
-        for &(_, place) in &order {
-            let (flow, ended) = self.flow(place);
-            writer.push(flow, ended, self.config.node.as_deref());
-        }
-        let app_protos = self.parts.iter().map(|place| self.flow(*place).0.app_proto()).collect();
-
-        for place in std::mem::take(&mut self.parts) {
-            if let Place::Open(at) = place {
-                flow_at_mut(&mut self.flows, at).begin_part();
-            }
-        }
-        self.ended = Vec::new();
-        SealedFlows { rows: writer.rows, app_protos }
+        order
     }
 
     /// The capture is over: every open flow ends, with reason `end` unless it was over or idle by then. Seal
@@ -236,7 +304,7 @@ impl FlowTable {
     pub fn size_bytes(&self) -> usize {
         self.flows.capacity() * size_of::<Flow>()
             + self.ended.capacity() * size_of::<(Flow, EndReason)>()
-            + self.parts.capacity() * size_of::<Place>()
+            + self.parts.capacity() * (size_of::<Place>() + size_of::<u32>() + size_of::<bool>())
             + self.free.capacity() * size_of::<u32>()
             + self.open.allocation_size()
             + self.wheel.size_bytes()
@@ -326,6 +394,7 @@ impl FlowTable {
         }
         if let Some(place) = self.parts.get_mut(flow.slot as usize) {
             *place = Place::Ended(index(self.ended.len()));
+            self.changes.note(flow.slot);
         }
         self.ended.push((flow.clone(), reason));
         self.free.push(at);

@@ -43,7 +43,9 @@ const WINDOW_STEP_BYTES: usize = 1 << 20;
 /// A selected part of a segment.
 #[derive(Debug)]
 struct Part {
-    segment: Arc<Segment>,
+    id: u32,
+    /// None while it is open: its times are read from the packets.
+    segment: Option<Arc<Segment>>,
     raw: Arc<RawReader>,
     rows: Bitmap,
     /// First and last time of all the segment's packets, ns.
@@ -63,7 +65,7 @@ struct Entry {
 pub(super) fn interfaces(selection: &Selection) -> Result<Vec<Interface>, SqlError> {
     let mut all: Vec<Interface> = Vec::new();
     for id in selection.segments.keys() {
-        for interface in raw_of(selection, *id)?.1.interfaces() {
+        for interface in raw_of(selection, *id)?.interfaces() {
             if !all.contains(interface) {
                 all.push(interface.clone());
             }
@@ -79,15 +81,13 @@ pub(super) fn for_each(
 ) -> Result<(), SqlError> {
     let mut parts = Vec::with_capacity(selection.segments.len());
     for (id, rows) in std::mem::take(&mut selection.segments) {
-        let (segment, raw) = raw_of(&selection, id)?;
-        let table = segment.table(PACKETS);
-        parts.push(Part {
-            range: segment.time_range(PACKETS).unwrap_or_default(),
-            in_time_order: table.is_some_and(|t| t.in_time_order),
-            segment,
-            raw,
-            rows,
-        });
+        let raw = raw_of(&selection, id)?;
+        let segment = selection.view.segment(id).cloned();
+        let open = selection.view.live().iter().find(|s| s.id() == id);
+        let range = segment.as_ref().and_then(|s| s.time_range(PACKETS));
+        let range = range.or_else(|| open.and_then(|s| s.time_range(PACKETS)));
+        let in_time_order = segment.as_ref().and_then(|s| s.table(PACKETS)).is_some_and(|t| t.in_time_order);
+        parts.push(Part { id, range: range.unwrap_or_default(), in_time_order, segment, raw, rows });
     }
     for run in runs(parts) {
         match run.as_slice() {
@@ -102,20 +102,19 @@ pub(super) fn for_each(
     Ok(())
 }
 
-fn raw_of(selection: &Selection, id: u32) -> Result<(Arc<Segment>, Arc<RawReader>), SqlError> {
-    let Some(segment) = selection.view.segment(id) else {
-        return Err(SqlError::new("P0002", format!("there is no segment {id}, so no packet_id of it"))
-            .with_hint("Take packet_id from the table packets."));
-    };
-    match segment.raw()? {
-        Some(raw) => Ok((Arc::clone(segment), raw)),
-        None => Err(SqlError::new("58P01", format!("the packets of segment {id} are no longer kept"))),
+fn raw_of(selection: &Selection, id: u32) -> Result<Arc<RawReader>, SqlError> {
+    let there = selection.view.segment(id).is_some() || selection.view.live().iter().any(|s| s.id() == id);
+    match selection.view.raw(id)? {
+        Some(raw) => Ok(raw),
+        None if there => Err(SqlError::new("58P01", format!("the packets of segment {id} are no longer kept"))),
+        None => Err(SqlError::new("P0002", format!("there is no segment {id}, so no packet_id of it"))
+            .with_hint("Take packet_id from the table packets.")),
     }
 }
 
 /// Parts in time order; those that overlap in time together.
 fn runs(mut parts: Vec<Part>) -> Vec<Vec<Part>> {
-    parts.sort_by_key(|p| (p.range.0, p.segment.id()));
+    parts.sort_by_key(|p| (p.range.0, p.id));
     let mut runs: Vec<Vec<Part>> = Vec::new();
     let mut end = i64::MIN;
     for part in parts {
@@ -163,8 +162,14 @@ fn merged(
 
 /// Appends an entry for each selected row of `part`.
 fn times(part: &Part, number: u32, entries: &mut Vec<Entry>) -> Result<(), SqlError> {
-    let path = part.segment.parquet_path(PACKETS);
-    let path = path.ok_or_else(|| SqlError::new("XX001", format!("segment {} has no packets", part.segment.id())))?;
+    let Some(segment) = &part.segment else {
+        return part.raw.for_each(part.rows.iter(), 1, |row, packet| {
+            entries.push(Entry { ts_ns: packet.ts_ns, part: number, row });
+            Ok(())
+        });
+    };
+    let path = segment.parquet_path(PACKETS);
+    let path = path.ok_or_else(|| SqlError::new("XX001", format!("segment {} has no packets", part.id)))?;
     let file = File::open(&path).map_err(|e| file::io_error(&path, &e))?;
     let damaged = |e: &dyn std::fmt::Display| SqlError::new("XX001", format!("{}: {e}", path.display()));
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| damaged(&e))?;
@@ -186,7 +191,7 @@ fn times(part: &Part, number: u32, entries: &mut Vec<Entry>) -> Result<(), SqlEr
     }
     match selected.next() {
         None => Ok(()),
-        Some(row) => Err(SqlError::new("P0002", format!("segment {} has no packet {row}", part.segment.id()))),
+        Some(row) => Err(SqlError::new("P0002", format!("segment {} has no packet {row}", part.id))),
     }
 }
 

@@ -12,7 +12,7 @@ fn rows(facts: &Facts<'_>) -> Vec<Column> {
     let columns = |t: &'static TableDef| shown_columns(t).into_iter().enumerate().map(move |(i, c)| (t, i, c));
     let all: Vec<_> = facts.tables.iter().flat_map(|t| columns(t)).collect();
     vec![
-        text("table_name", all.iter().map(|(t, ..)| t.name)),
+        text("table_name", all.iter().map(|(t, ..)| t.sql_name())),
         count("position", all.iter().map(|(_, i, _)| *i as u64 + 1)),
         text("name", all.iter().map(|(.., c)| c.name)),
         text("type", all.iter().map(|(.., c)| c.kind.sql_name())),

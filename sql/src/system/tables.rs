@@ -15,7 +15,7 @@ fn rows(facts: &Facts<'_>) -> Vec<Column> {
     };
     let ranges = |name: &'static str| segments.iter().filter_map(move |s| s.time_range(name));
     vec![
-        text("name", tables.iter().map(|t| t.name)),
+        text("name", tables.iter().map(|t| t.sql_name())),
         count("columns", tables.iter().map(|t| t.columns.len() as u64)),
         count("rows", tables.iter().map(|t| segments.iter().map(|s| s.rows(t.name)).sum())),
         count("segments", tables.iter().map(|t| segments.iter().filter(|s| s.rows(t.name) > 0).count() as u64)),

@@ -93,8 +93,7 @@ impl FrameUdf {
         }
         let mut frames = Frames::default();
         for (id, rows) in by_segment {
-            let Some(segment) = self.view.segment(id) else { continue };
-            let Some(raw) = segment.raw().map_err(external)? else { continue };
+            let Some(raw) = self.view.raw(id).map_err(external)? else { continue };
             let present = &rows & &Bitmap::from_range(0..raw.rows());
             raw.for_each(present.iter(), 1, |row, packet| -> wiretape_engine::Result<()> {
                 let start = frames.bytes.len();

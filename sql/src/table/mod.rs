@@ -5,10 +5,12 @@
 //!          ─► evaluate:  prune segments by time, then AND/OR bitmaps ─► rows of each segment
 //!          ─► provider:  only packet_id wanted? ─► rows_exec: straight from the bitmaps, no Parquet
 //!                        else ─► scan: Parquet with a row selection, so that only those pages are decoded
+//!          ─► live:      and the rows of open segments, filtered one by one
 //! ```
 
 mod evaluate;
 mod frame;
+mod live;
 mod merged;
 mod predicate;
 mod provider;

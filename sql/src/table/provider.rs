@@ -14,6 +14,7 @@ use wiretape_engine::{TableDef, View};
 
 use super::{
     evaluate::{Evaluation, evaluate},
+    live,
     predicate::Predicate,
     rows_exec, scan,
 };
@@ -73,6 +74,19 @@ impl TableProvider for StoredTable {
     }
 
     async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let sealed = self.scan_sealed(state, projection, filters, limit)?;
+        live::with_open_segments(sealed, &self.view, self.table, state, projection, filters)
+    }
+}
+
+impl StoredTable {
+    fn scan_sealed(
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,
