@@ -13,7 +13,7 @@
 //! packets' contents, of files, or of the database.
 //!
 //! The kernel program is Rust as well (`probe/`); its object is committed and embedded, so no toolchain is needed to build or run
-//! this crate. [`permissions`] tells which of the ways this machine and this user allow.
+//! this crate. [`permissions()`] tells which of the ways this machine and this user allow.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -47,6 +47,7 @@ mod live;
 mod mapping;
 mod packet_ring;
 mod packet_socket;
+mod permissions;
 #[cfg(test)]
 mod prebuilt_tests;
 mod ring;
@@ -59,4 +60,5 @@ pub use config::{CaptureConfig, DEFAULT_RING_BYTES, FilterInsn, Interfaces, MAX_
 pub use error::CaptureError;
 pub use interfaces::{LINKTYPE_ETHERNET, LINKTYPE_RAW, NetInterface, interfaces};
 pub use live::{Direction, Event, InterfaceCounters, LiveFrame, LiveInterface};
+pub use permissions::{Check, Present, permissions};
 pub use tc::check_object;

@@ -275,8 +275,11 @@ fn reason(error: &(dyn Error + 'static)) -> String {
         }
         at = error.source();
     }
-    if let Some((cut, _)) = text.char_indices().nth(MAX_REASON) {
-        text.truncate(cut);
+    // The verifier says what it minds at the end of a long log.
+    let (head, tail) =
+        (text.floor_char_boundary(MAX_REASON / 2), text.ceil_char_boundary(text.len().saturating_sub(MAX_REASON / 2)));
+    if head < tail {
+        text.replace_range(head..tail, " … ");
     }
     match errno(error) {
         Some(libc::EPERM) => text + " (needs CAP_BPF and CAP_NET_ADMIN)",

@@ -54,6 +54,11 @@ impl Namespace {
         command
     }
 
+    /// Its name, for commands that move a device here.
+    pub(crate) fn name(&self) -> &str {
+        &self.0
+    }
+
     /// A way in for a thread that outlives the borrow.
     pub(crate) fn handle(&self) -> Handle {
         Handle(fs::File::open(Path::new("/run/netns").join(&self.0)).unwrap())
