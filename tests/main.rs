@@ -9,6 +9,7 @@ mod golden;
 mod index_oracle;
 mod killed;
 mod pgwire;
+mod record;
 mod roundtrip;
 mod schema;
 mod slt;

@@ -117,7 +117,7 @@ impl Coverage {
         covered.counted = *s;
         covered.uncounted = 0;
         // A moment belongs to the minute that it ends.
-        let minute = covered.minute(s.ts_ns.saturating_sub(1));
+        let minute = covered.minute(if from_ns < s.ts_ns { s.ts_ns - 1 } else { s.ts_ns });
         let not_accepted = |s: &Statistics| s.received.saturating_sub(s.accepted);
         minute.received += s.received.saturating_sub(before.received);
         minute.dropped_ring += s.dropped_ring.saturating_sub(before.dropped_ring);

@@ -225,6 +225,13 @@ impl Recorder {
         }
     }
 
+    /// As [`counts`](Self::counts), for a source that knows only what its filter kept out.
+    pub fn count_filtered(&mut self, interface: u32, filtered: u64) {
+        if let Some(recorded) = self.interfaces.get_mut(interface as usize) {
+            recorded.counts = Counts { filtered, ..recorded.counts };
+        }
+    }
+
     /// To be called some ten times a second, whether packets come or not: hands the log to the operating system, starts
     /// syncs, writes statistics, begins the next log when this one is full, and says when something went wrong on another
     /// thread.

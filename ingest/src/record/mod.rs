@@ -15,15 +15,26 @@
 mod config;
 mod coverage;
 mod follow;
+#[cfg(feature = "ebpf")]
+mod live;
 mod log_side;
 mod recover;
 mod replay;
 mod retire;
 mod seal;
+mod stream;
 mod sync;
 
 pub use config::{Clock, RecordConfig};
 pub use coverage::LogNotes;
+#[cfg(feature = "ebpf")]
+pub use live::{LiveError, record_live};
 pub use log_side::{Counts, RecordError, RecordReport, Recorder};
 pub use recover::{Recovered, open_writer, recover};
 pub use replay::{Replay, TableRows};
+pub use stream::{StreamError, record_stream};
+
+use crate::Frame;
+
+/// Decides whether a frame of this link type is recorded.
+pub type FrameFilter<'a> = &'a mut dyn FnMut(u16, &Frame<'_>) -> bool;
