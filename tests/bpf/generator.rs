@@ -61,7 +61,9 @@ impl Generator {
 
     /// A filter that nearly always means something.
     pub(crate) fn filter(&mut self) -> String {
-        self.chain(3)
+        let chain = self.chain(3);
+        // Not `geneve or …`: where it does not hold, libpcap goes on with offsets that were never set.
+        if self.random.below(20) == 0 { format!("geneve and ({chain})") } else { chain }
     }
 
     fn chain(&mut self, depth: usize) -> String {
@@ -100,7 +102,7 @@ impl Generator {
 
     /// A word that moves the offsets of what follows.
     fn shift(&mut self) -> String {
-        let word = self.random.pick(&["vlan", "mpls", "pppoes", "geneve", "vlan", "vlan", "pppoed"]);
+        let word = self.random.pick(&["vlan", "mpls", "pppoes", "vlan", "vlan", "pppoed"]);
         match self.random.below(3) {
             0 if word != "pppoed" => format!("{word} {}", self.random.below(40)),
             _ => word.to_owned(),

@@ -27,6 +27,7 @@ const REFUSED_BY_US: &[(&str, &str)] = &[
     ("`protochain` needs a loop", "the kernel takes no loops"),
     ("DECnet addresses are not filtered", "nobody has any"),
     ("`byte` with `&` or `|` has no defined meaning", "libpcap compares without loading the byte"),
+    ("a shift by", "libpcap's optimiser may drop the part before it looks"),
     ("is not a service known here", "libpcap reads digits before other text as a port"),
 ];
 

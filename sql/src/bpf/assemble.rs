@@ -32,6 +32,7 @@ pub(super) fn assemble(graph: &Graph, words: u32) -> Result<Vec<Insn>, BpfError>
     if graph.root == ACCEPT || graph.root == REJECT {
         layout.jump(graph.root);
     }
+    layout.reversed.extend(graph.prelude.iter().rev());
     if words > 0 {
         layout.reversed.extend((0..words).map(|word| Insn::new(ST, word)));
         layout.reversed.push(Insn::new(LD_IMM, 0));

@@ -4,12 +4,11 @@
 //! which they are joined, and only as far as the answer needs.
 
 use super::ast::Join;
-use super::insn::{AND, Insn, JEQ, JGE, JGT, JSET, LD_LEN, SOURCE_X};
+use super::insn::{AND, Insn, JEQ, JGE, JGT, JSET, LD_IMM, LD_LEN, SOURCE_X};
 
 /// A condition on a packet.
 #[derive(Debug, Clone)]
 pub(super) enum Cond {
-    Always(bool),
     Check(Check),
     Not(Box<Cond>),
     Chain(Box<Cond>, Vec<(Join, Cond)>),
@@ -46,13 +45,9 @@ impl Jump {
         }
     }
 
-    /// The outcome, where it is the same for every A.
-    pub(super) fn settled(self) -> Option<bool> {
-        match self {
-            Self::Constant { code: JGE, k: 0 } | Self::Always => Some(true),
-            Self::Constant { code: JGT, k: u32::MAX } | Self::Constant { code: JSET, k: 0 } => Some(false),
-            _ => None,
-        }
+    /// Whether it is an equality with a constant.
+    pub(super) fn is_equality(self) -> bool {
+        matches!(self, Self::Constant { code: JEQ, .. })
     }
 
     /// The instruction, its distances left open.
@@ -66,13 +61,14 @@ impl Jump {
 }
 
 impl Cond {
+    /// The same answer for every packet, as a check of a constant: what the optimiser makes of it is its own affair.
+    pub(super) fn always(answer: bool) -> Self {
+        Self::equal(vec![Insn::new(LD_IMM, u32::from(!answer))], 0)
+    }
+
     /// A check of what `code` leaves in A against a constant.
     pub(super) fn compare(code: Vec<Insn>, jump: u16, k: u32) -> Self {
-        let jump = Jump::Constant { code: jump, k };
-        match jump.settled() {
-            Some(answer) => Self::Always(answer),
-            None => Self::Check(Check { code, jump }),
-        }
+        Self::Check(Check { code, jump: Jump::Constant { code: jump, k } })
     }
 
     pub(super) fn equal(code: Vec<Insn>, k: u32) -> Self {
@@ -94,7 +90,7 @@ impl Cond {
     /// Equality of the bits in `mask`. An empty mask asks nothing of the packet, not even that the bytes are there.
     pub(super) fn masked(mut code: Vec<Insn>, k: u32, mask: u32) -> Self {
         match mask {
-            0 => Self::Always(k == 0),
+            0 => Self::always(k == 0),
             u32::MAX => Self::equal(code, k),
             _ => {
                 code.push(Insn::new(AND, mask));

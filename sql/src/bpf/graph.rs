@@ -7,7 +7,7 @@ use super::MAX_INSTRUCTIONS;
 use super::ast::Join;
 use super::cond::{Check, Cond, Jump};
 use super::error::BpfError;
-use super::insn::{Insn, LD_MEM, LDX_MEM, ST, STX};
+use super::insn::{Insn, LD_IMM, LD_MEM, LDX_MEM, ST, STX};
 
 /// A place in the graph.
 pub(super) type NodeId = usize;
@@ -26,6 +26,14 @@ pub(super) struct Node {
 }
 
 impl Node {
+    /// The answer, where the check looks at a constant.
+    pub(super) fn constant(&self) -> Option<bool> {
+        match self.code.as_slice() {
+            [only] if only.code == LD_IMM => self.jump.outcome(only.k),
+            _ => None,
+        }
+    }
+
     /// Whether the check depends on the packet alone and leaves nothing behind but A and X.
     pub(super) fn is_pure(&self) -> bool {
         !self.code.iter().any(|insn| matches!(insn.code, LD_MEM | LDX_MEM | ST | STX))
@@ -36,12 +44,14 @@ impl Node {
 #[derive(Debug)]
 pub(super) struct Graph {
     nodes: Vec<Node>,
+    /// Loads to run first: of checks that decide nothing but refuse packets too short for them.
+    pub(super) prelude: Vec<Insn>,
     pub(super) root: NodeId,
 }
 
 impl Graph {
     pub(super) fn new(cond: Cond) -> Result<Self, BpfError> {
-        let mut graph = Self { nodes: Vec::new(), root: REJECT };
+        let mut graph = Self { nodes: Vec::new(), prelude: Vec::new(), root: REJECT };
         graph.root = graph.build(cond, ACCEPT, REJECT)?;
         Ok(graph)
     }
@@ -78,8 +88,6 @@ impl Graph {
 
     fn build(&mut self, cond: Cond, yes: NodeId, no: NodeId) -> Result<NodeId, BpfError> {
         match cond {
-            Cond::Always(true) => Ok(yes),
-            Cond::Always(false) => Ok(no),
             Cond::Not(inner) => self.build(*inner, no, yes),
             Cond::Check(check) => self.add(check, yes, no),
             Cond::Chain(first, rest) => {
@@ -98,9 +106,6 @@ impl Graph {
 
     fn add(&mut self, check: Check, yes: NodeId, no: NodeId) -> Result<NodeId, BpfError> {
         let node = Node { code: check.code, jump: check.jump, yes, no };
-        if yes == no && node.is_pure() {
-            return Ok(yes);
-        }
         if self.nodes.len() >= MAX_INSTRUCTIONS {
             return Err(BpfError::new(0, format!("the filter needs more than {MAX_INSTRUCTIONS} instructions")));
         }

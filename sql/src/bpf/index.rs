@@ -58,7 +58,6 @@ impl Layers {
         let (right, left) = (machine.pop()?, machine.pop()?);
         let guard = join(left.guard, right.guard);
         let test = match (left.place, right.place) {
-            (Place::Constant(left), Place::Constant(right)) => Cond::Always(holds(comparison, left, right)),
             (place, Place::Constant(k)) => {
                 machine.fetch(place);
                 compare(machine.code, comparison, k)
@@ -346,17 +345,6 @@ fn fold(operator: Operator, left: u32, right: u32) -> u32 {
         Operator::Xor => left ^ right,
         Operator::ShiftLeft => left.checked_shl(right).unwrap_or(0),
         Operator::ShiftRight => left.checked_shr(right).unwrap_or(0),
-    }
-}
-
-fn holds(comparison: Comparison, left: u32, right: u32) -> bool {
-    match comparison {
-        Comparison::Equal => left == right,
-        Comparison::NotEqual => left != right,
-        Comparison::Greater => left > right,
-        Comparison::GreaterOrEqual => left >= right,
-        Comparison::Less => left < right,
-        Comparison::LessOrEqual => left <= right,
     }
 }
 

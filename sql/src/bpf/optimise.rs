@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::cond::Jump;
-use super::graph::{Graph, NodeId};
+use super::graph::{Graph, Node, NodeId};
 use super::insn::{Insn, JEQ, LDX_IMM, LDX_MEM, LDX_MSH, TAX};
 
 /// Facts carried along a path. The first are kept: they are the questions of the link and network header, which repeat.
@@ -47,45 +47,74 @@ impl Known {
     fn answer(&self, key: Key, jump: Jump) -> Option<bool> {
         self.facts.iter().filter(|fact| fact.key == key).find_map(|fact| match fact.jump {
             same if same == jump => Some(fact.answer),
-            Jump::Constant { code: JEQ, k } if fact.answer => jump.outcome(k),
+            // Of a larger constant nothing is concluded, because libpcap concludes nothing.
+            Jump::Constant { code: JEQ, k } if fact.answer && jump.is_equality() => jump.outcome(k),
             _ => None,
         })
     }
 }
 
-/// Shortens a graph without changing its answer for any packet.
-pub(super) fn optimise(graph: &mut Graph) {
+/// Shortens a graph. Checks that run for what they store are kept if `stores` says that there are such.
+pub(super) fn optimise(graph: &mut Graph, stores: bool) {
     for _ in 0..MAX_ROUNDS {
-        let joined = drop_undecided(graph);
+        let dropped = !stores && drop_undecided(graph);
         let threaded = thread(graph, false);
-        if !joined && !threaded {
+        if !dropped && !threaded {
             break;
         }
     }
+    resolve_constants(graph);
+    drop_root(graph);
     thread(graph, true);
 }
 
-/// Goes past checks both of whose answers lead to the same place.
+/// Goes past checks, but the first, both of whose answers lead to the same place.
+///
+/// This is the one step that changes answers: a packet too short for such a check is no longer refused by it. libpcap's
+/// optimiser does so; therefore this one does, and no more than that: checks of constants, which would make many others
+/// undecided, are resolved only afterwards.
 fn drop_undecided(graph: &mut Graph) -> bool {
+    redirect(graph, |node| (node.yes == node.no).then_some(node.yes))
+}
+
+fn resolve_constants(graph: &mut Graph) {
+    redirect(graph, |node| node.constant().map(|answer| if answer { node.yes } else { node.no }));
+}
+
+/// Leads every way to where `past` says that a node leads anyway. Whether any way changed.
+fn redirect(graph: &mut Graph, past: impl Fn(&Node) -> Option<NodeId>) -> bool {
     let mut target: Vec<NodeId> = (0..graph.end()).collect();
     let mut changed = false;
     for id in 0..graph.end() {
         let resolve = |id: NodeId| target.get(id).copied().unwrap_or(id);
         let Some(node) = graph.node_mut(id) else { continue };
-        node.yes = resolve(node.yes);
-        node.no = resolve(node.no);
-        if node.yes == node.no && node.is_pure() {
-            let next = node.yes;
-            if let Some(target) = target.get_mut(id) {
-                *target = next;
-                changed = true;
-            }
+        let next = (resolve(node.yes), resolve(node.no));
+        changed |= next != (node.yes, node.no);
+        (node.yes, node.no) = next;
+        if let (Some(next), Some(target)) = (past(node), target.get_mut(id)) {
+            *target = next;
         }
     }
-    let root = target.get(graph.root).copied().unwrap_or(graph.root);
-    let changed = changed && root != graph.root || changed;
-    graph.root = root;
     changed
+}
+
+/// Goes past the first check if it decides nothing. Its loads are kept, as libpcap keeps them, unless nothing follows.
+fn drop_root(graph: &mut Graph) {
+    let first = graph.root;
+    while let Some(node) = graph.node(graph.root) {
+        let next = match node.constant() {
+            Some(answer) => if answer { node.yes } else { node.no },
+            None if node.yes == node.no => node.yes,
+            None => break,
+        };
+        graph.root = next;
+    }
+    if graph.root != first
+        && graph.node(graph.root).is_some()
+        && let Some(node) = graph.node(first)
+    {
+        graph.prelude = node.code.clone();
+    }
 }
 
 /// Follows each way through the checks it has settled. In the last round, `strip`, also drops loads of what A holds.

@@ -31,7 +31,7 @@ pub struct Program {
 pub fn compile(expr: &Expr, link_type: u16) -> Result<Program, BpfError> {
     let mut layers = Layers::new(Link::from_link_type(link_type)?);
     let mut graph = Graph::new(layers.expression(expr)?)?;
-    optimise::optimise(&mut graph);
+    optimise::optimise(&mut graph, layers.words() > 0);
     Ok(Program { instructions: assemble::assemble(&graph, layers.words())? })
 }
 
