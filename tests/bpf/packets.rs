@@ -13,6 +13,9 @@ const PACKETS_OF_OTHERS: &str = "6";
 /// Enough for every header a filter looks at; cut packets also ask what a filter does at the end of the bytes.
 const KEPT_BYTES: usize = 180;
 
+/// Packets that were cut within their headers have fewer bytes than this.
+pub(crate) const CUT_BYTES: usize = 90;
+
 /// A frame as captured, and its length on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Packet {
@@ -71,7 +74,7 @@ pub(crate) fn captures(corpus: &Path, dir: &Path) -> Vec<Capture> {
 /// Shortens all, and every sixth to somewhere in its headers.
 fn cut(packets: &mut [Packet]) {
     for (index, packet) in packets.iter_mut().enumerate() {
-        let keep = if index % 6 == 5 { (index * 7) % 90 } else { KEPT_BYTES };
+        let keep = if index % 6 == 5 { (index * 7) % CUT_BYTES } else { KEPT_BYTES };
         packet.data.truncate(keep);
     }
 }

@@ -9,6 +9,8 @@ use super::insn::{AND, Insn, JEQ, JGE, JGT, JSET, LD_IMM, LD_LEN, SOURCE_X};
 /// A condition on a packet.
 #[derive(Debug, Clone)]
 pub(super) enum Cond {
+    /// The same answer for every packet.
+    Always(bool),
     Check(Check),
     Not(Box<Cond>),
     Chain(Box<Cond>, Vec<(Join, Cond)>),
@@ -61,11 +63,6 @@ impl Jump {
 }
 
 impl Cond {
-    /// The same answer for every packet, as a check of a constant: what the optimiser makes of it is its own affair.
-    pub(super) fn always(answer: bool) -> Self {
-        Self::equal(vec![Insn::new(LD_IMM, u32::from(!answer))], 0)
-    }
-
     /// A check of what `code` leaves in A against a constant.
     pub(super) fn compare(code: Vec<Insn>, jump: u16, k: u32) -> Self {
         Self::Check(Check { code, jump: Jump::Constant { code: jump, k } })
@@ -87,10 +84,11 @@ impl Cond {
         Self::compare(code, JSET, k)
     }
 
-    /// Equality of the bits in `mask`. An empty mask asks nothing of the packet, not even that the bytes are there.
+    /// Equality of the bits in `mask`. An empty mask asks nothing of the packet, not even that the bytes are there; it
+    /// stays a check, of a constant, because libpcap resolves it late (see `optimise`).
     pub(super) fn masked(mut code: Vec<Insn>, k: u32, mask: u32) -> Self {
         match mask {
-            0 => Self::always(k == 0),
+            0 => Self::equal(vec![Insn::new(LD_IMM, 0)], k),
             u32::MAX => Self::equal(code, k),
             _ => {
                 code.push(Insn::new(AND, mask));

@@ -68,10 +68,10 @@ impl Layers {
             Link::Raw => match protocol {
                 IP => Cond::masked(self.header.load(Size::Byte), 0x40, 0xf0),
                 IP6 => Cond::masked(self.header.load(Size::Byte), 0x60, 0xf0),
-                _ => Cond::always(false),
+                _ => Cond::Always(false),
             },
-            Link::Ipv4 => Cond::always(protocol == IP),
-            Link::Ipv6 => Cond::always(protocol == IP6),
+            Link::Ipv4 => Cond::Always(protocol == IP),
+            Link::Ipv6 => Cond::Always(protocol == IP6),
         })
     }
 
@@ -144,7 +144,7 @@ impl Layers {
                 let [bsd, freebsd, darwin] = LOOPBACK_IP6.map(family);
                 darwin.or(bsd.or(freebsd))
             }
-            _ => Cond::always(false),
+            _ => Cond::Always(false),
         }
     }
 

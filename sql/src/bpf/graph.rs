@@ -88,6 +88,7 @@ impl Graph {
 
     fn build(&mut self, cond: Cond, yes: NodeId, no: NodeId) -> Result<NodeId, BpfError> {
         match cond {
+            Cond::Always(answer) => Ok(if answer { yes } else { no }),
             Cond::Not(inner) => self.build(*inner, no, yes),
             Cond::Check(check) => self.add(check, yes, no),
             Cond::Chain(first, rest) => {

@@ -19,6 +19,9 @@ use super::layers::{Layers, SCRATCH_WORDS, indexed};
 /// Where a value is.
 #[derive(Debug, Clone, Copy)]
 enum Place {
+    /// A constant as written.
+    Literal(u32),
+    /// A constant that was computed.
     Constant(u32),
     Accumulator,
     Word(u32),
@@ -58,11 +61,12 @@ impl Layers {
         let (right, left) = (machine.pop()?, machine.pop()?);
         let guard = join(left.guard, right.guard);
         let test = match (left.place, right.place) {
-            (place, Place::Constant(k)) => {
+            (Place::Literal(left), Place::Literal(right)) => Cond::Always(holds(comparison, left, right)),
+            (place, Place::Literal(k) | Place::Constant(k)) => {
                 machine.fetch(place);
                 compare(machine.code, comparison, k)
             }
-            (Place::Constant(k), place) => {
+            (Place::Literal(k) | Place::Constant(k), place) => {
                 machine.fetch(place);
                 compare(machine.code, mirrored(comparison), k)
             }
@@ -128,13 +132,13 @@ impl Machine<'_> {
         match place {
             Place::Accumulator => {}
             Place::Word(word) => self.emit(LD_MEM, word),
-            Place::Constant(value) => self.emit(LD_IMM, value),
+            Place::Literal(value) | Place::Constant(value) => self.emit(LD_IMM, value),
         }
     }
 
     fn step(&mut self, step: Step) -> Result<(), BpfError> {
         match step {
-            Step::Number(value) => self.push(Place::Constant(value), self.code.len(), None),
+            Step::Number(value) => self.push(Place::Literal(value), self.code.len(), None),
             Step::Length => {
                 self.spill();
                 let from = self.code.len();
@@ -144,7 +148,7 @@ impl Machine<'_> {
             Step::Negate => {
                 let value = self.pop()?;
                 let place = match value.place {
-                    Place::Constant(constant) => Place::Constant(constant.wrapping_neg()),
+                    Place::Literal(constant) | Place::Constant(constant) => Place::Constant(constant.wrapping_neg()),
                     place => {
                         self.fetch(place);
                         self.emit(NEG, 0);
@@ -161,10 +165,10 @@ impl Machine<'_> {
     fn binary(&mut self, operator: Operator, position: usize) -> Result<(), BpfError> {
         let (right, left) = (self.pop()?, self.pop()?);
         let place = match (left.place, right.place) {
-            (place, Place::Constant(k)) => {
+            (place, Place::Literal(k) | Place::Constant(k)) => {
                 check_constant(operator, k, position)?;
                 match (place, with_constant(operator, k)) {
-                    (Place::Constant(left), _) => Place::Constant(fold(operator, left, k)),
+                    (Place::Literal(left) | Place::Constant(left), _) => Place::Constant(fold(operator, left, k)),
                     (place, Simplified::Left) => place,
                     (_, Simplified::Zero) => {
                         self.code.truncate(left.from);
@@ -177,7 +181,7 @@ impl Machine<'_> {
                     }
                 }
             }
-            (Place::Constant(0), place) => match operator {
+            (Place::Literal(0) | Place::Constant(0), place) => match operator {
                 Operator::Add | Operator::Or | Operator::Xor => place,
                 Operator::Subtract => {
                     self.fetch(place);
@@ -207,7 +211,7 @@ impl Machine<'_> {
         let guard = self.guard(protocol, offset.guard)?;
         let word = self.next_word()?;
         let layers = self.layers;
-        if let Place::Constant(offset_bytes) = offset.place {
+        if let Place::Literal(offset_bytes) | Place::Constant(offset_bytes) = offset.place {
             self.spill();
             let from = self.code.len();
             self.code.extend(match header(protocol) {
@@ -345,6 +349,17 @@ fn fold(operator: Operator, left: u32, right: u32) -> u32 {
         Operator::Xor => left ^ right,
         Operator::ShiftLeft => left.checked_shl(right).unwrap_or(0),
         Operator::ShiftRight => left.checked_shr(right).unwrap_or(0),
+    }
+}
+
+fn holds(comparison: Comparison, left: u32, right: u32) -> bool {
+    match comparison {
+        Comparison::Equal => left == right,
+        Comparison::NotEqual => left != right,
+        Comparison::Greater => left > right,
+        Comparison::GreaterOrEqual => left >= right,
+        Comparison::Less => left < right,
+        Comparison::LessOrEqual => left <= right,
     }
 }
 

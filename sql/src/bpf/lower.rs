@@ -37,7 +37,7 @@ impl Layers {
     /// The condition of a whole expression.
     pub(super) fn expression(&mut self, expr: &Expr) -> Result<Cond, BpfError> {
         match expr {
-            Expr::All => Ok(Cond::always(true)),
+            Expr::All => Ok(Cond::Always(true)),
             Expr::Test { position, test } => self.test(test, *position),
             Expr::Not(inner) => Ok(self.expression(inner)?.negate()),
             Expr::Chain { first, rest } => {
@@ -89,7 +89,7 @@ impl Layers {
     pub(super) fn protocol(&self, protocol: Protocol, position: usize) -> Result<Cond, BpfError> {
         let number = |layer, number| self.number(layer, number, position);
         let pdus = |types: &[u32]| {
-            let mut all = Cond::always(false);
+            let mut all = Cond::Always(false);
             for pdu in types {
                 all = all.or(self.number(Layer::Isis, *pdu, position)?);
             }

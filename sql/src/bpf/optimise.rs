@@ -63,16 +63,16 @@ pub(super) fn optimise(graph: &mut Graph, stores: bool) {
             break;
         }
     }
-    resolve_constants(graph);
     drop_root(graph);
+    resolve_constants(graph);
     thread(graph, true);
 }
 
 /// Goes past checks, but the first, both of whose answers lead to the same place.
 ///
 /// This is the one step that changes answers: a packet too short for such a check is no longer refused by it. libpcap's
-/// optimiser does so; therefore this one does, and no more than that: checks of constants, which would make many others
-/// undecided, are resolved only afterwards.
+/// optimiser does so; therefore this one does, and no more than that: checks of computed constants, which would make
+/// others undecided, are resolved only afterwards.
 fn drop_undecided(graph: &mut Graph) -> bool {
     redirect(graph, |node| (node.yes == node.no).then_some(node.yes))
 }
@@ -111,7 +111,7 @@ fn drop_root(graph: &mut Graph) {
     }
     if graph.root != first
         && graph.node(graph.root).is_some()
-        && let Some(node) = graph.node(first)
+        && let Some(node) = graph.node(first).filter(|node| node.constant().is_none())
     {
         graph.prelude = node.code.clone();
     }
