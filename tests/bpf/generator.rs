@@ -85,17 +85,29 @@ impl Generator {
 
     fn primitive(&mut self) -> String {
         match self.random.below(32) {
-            0..=4 => self.random.pick(&["ip", "ip6", "tcp", "udp", "arp", "icmp", "icmp6", "sctp", "igmp", "esp"]).into(),
+            0..=4 => {
+                self.random.pick(&["ip", "ip6", "tcp", "udp", "arp", "icmp", "icmp6", "sctp", "igmp", "esp"]).into()
+            }
             5..=9 => self.endpoint("host"),
             10..=12 => self.network(),
             13..=17 => self.port(),
             18 => format!("{}ether {} {}", "", self.random.pick(&["host", "src", "dst", "src or dst"]), self.mac()),
             19 => self.random.pick(&["broadcast", "multicast", "ip multicast", "ip6 multicast", "ip broadcast"]).into(),
             20 => format!("{} {}", self.random.pick(&["less", "greater"]), self.random.below(200)),
-            21 => format!("{}proto {}", self.random.pick(&["", "ip ", "ip6 "]), self.random.pick(&["1", "6", "17", "44", "58", "132"])),
-            22 => format!("ether proto {}", self.random.pick(&["0x800", "0x86dd", "\\arp", "\\stp", "0x8100", "6", "0xfe"])),
+            21 => format!(
+                "{}proto {}",
+                self.random.pick(&["", "ip ", "ip6 "]),
+                self.random.pick(&["1", "6", "17", "44", "58", "132"])
+            ),
+            22 => format!(
+                "ether proto {}",
+                self.random.pick(&["0x800", "0x86dd", "\\arp", "\\stp", "0x8100", "6", "0xfe"])
+            ),
             23 => self.shift(),
-            24 => self.random.pick(&["llc", "stp", "iso", "isis", "ipx", "atalk", "aarp", "netbeui", "rarp", "pim"]).into(),
+            24 => self
+                .random
+                .pick(&["llc", "stp", "iso", "isis", "ipx", "atalk", "aarp", "netbeui", "rarp", "pim"])
+                .into(),
             _ => self.relation(),
         }
     }
@@ -207,7 +219,8 @@ impl Generator {
     }
 
     fn load(&mut self, depth: usize) -> String {
-        let header = self.random.pick(&["ether", "ip", "ip6", "tcp", "udp", "icmp", "icmp6", "arp", "sctp", "ip", "tcp"]);
+        let header =
+            self.random.pick(&["ether", "ip", "ip6", "tcp", "udp", "icmp", "icmp6", "arp", "sctp", "ip", "tcp"]);
         let offset = match self.random.below(8) {
             0 if depth > 0 => format!("{} & 15", self.load(depth - 1)),
             1 => self.random.pick(&["tcpflags", "icmptype", "2 + 2"]).into(),

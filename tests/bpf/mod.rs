@@ -94,7 +94,12 @@ fn tcpdump_selects_the_same_packets() {
     }
     eprintln!("{} questions: {outcomes:?}", questions.len());
     faults.sort();
-    assert!(faults.is_empty(), "{} differences, first of them:\n{}", faults.len(), faults[..faults.len().min(40)].join("\n"));
+    assert!(
+        faults.is_empty(),
+        "{} differences, first of them:\n{}",
+        faults.len(),
+        faults[..faults.len().min(40)].join("\n")
+    );
     let count = |outcome| outcomes.get(&outcome).copied().unwrap_or(0);
     assert!(count(Outcome::SamePackets) > 4000 && count(Outcome::BothRefuse) > 1000, "the questions ask too little");
     let exceptions = count(Outcome::SameUnoptimised) + count(Outcome::SameButCut);

@@ -6,7 +6,8 @@ use std::{
 };
 
 /// Captures with protocols that few others have, of which more packets are taken.
-const RICH: &[&str] = &["derived-tunnels", "vlan", "mpls", "geneve", "frag", "icmp", "bitflips", "cut-packets", "sctp", "diameter"];
+const RICH: &[&str] =
+    &["derived-tunnels", "vlan", "mpls", "geneve", "frag", "icmp", "bitflips", "cut-packets", "sctp", "diameter"];
 const PACKETS_OF_RICH: &str = "45";
 const PACKETS_OF_OTHERS: &str = "6";
 
@@ -117,13 +118,33 @@ fn rewrite(packet: &Packet, link_type: u16) -> Option<Packet> {
     let seed = packet.data.get(20).copied().unwrap_or(0);
     let header: Vec<u8> = match link_type {
         0 | 108 => {
-            let family = if ip { 2 } else if ip6 { [24, 28, 30, 10][usize::from(seed % 4)] } else { 7 };
+            let family = if ip {
+                2
+            } else if ip6 {
+                [24, 28, 30, 10][usize::from(seed % 4)]
+            } else {
+                7
+            };
             if link_type == 0 { u32::to_le_bytes(family).into() } else { u32::to_be_bytes(family).into() }
         }
-        9 => [&[0xff, 3][..], &if ip { [0, 0x21] } else if ip6 { [0, 0x57] } else if kind == 0x8847 { [2, 0x81] } else { [0xc0, 0x21] }].concat(),
+        9 => [
+            &[0xff, 3][..],
+            &if ip {
+                [0, 0x21]
+            } else if ip6 {
+                [0, 0x57]
+            } else if kind == 0x8847 {
+                [2, 0x81]
+            } else {
+                [0xc0, 0x21]
+            },
+        ]
+        .concat(),
         104 => [&[0x0f, 0][..], &kind.to_be_bytes()].concat(),
         113 => [&[0, seed % 5, 0, 1, 0, 6, 0, 1, 2, 3, 4, 5, 0, 0][..], &proto.to_be_bytes()].concat(),
-        276 => [&proto.to_be_bytes()[..], &[0, 0, 0, 0, 0, seed % 3, 0, 1, seed % 5, 6, 0, 1, 2, 3, 4, 5, 0, 0]].concat(),
+        276 => {
+            [&proto.to_be_bytes()[..], &[0, 0, 0, 0, 0, seed % 3, 0, 1, seed % 5, 6, 0, 1, 2, 3, 4, 5, 0, 0]].concat()
+        }
         101 if ip || ip6 => Vec::new(),
         228 if ip => Vec::new(),
         229 if ip6 => Vec::new(),
@@ -165,11 +186,27 @@ fn crafted() -> Vec<Packet> {
         frame(STATION, 40, &[4, 4, 0x05]),
         frame(STATION, 40, &[4, 4, 0x10]),
         frame(STATION, 40, &[4, 4, 0xaf]),
-        frame([0xff; 6], 0x8035, &[0, 1, 8, 0, 6, 4, 0, 3, 0, 1, 2, 3, 4, 5, 10, 0, 0, 1, 0, 1, 2, 3, 4, 5, 10, 0, 0, 2]),
-        frame([0xff; 6], 0x0806, &[0, 1, 8, 0, 6, 4, 0, 1, 0, 1, 2, 3, 4, 5, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 10, 0, 0, 2]),
+        frame(
+            [0xff; 6],
+            0x8035,
+            &[0, 1, 8, 0, 6, 4, 0, 3, 0, 1, 2, 3, 4, 5, 10, 0, 0, 1, 0, 1, 2, 3, 4, 5, 10, 0, 0, 2],
+        ),
+        frame(
+            [0xff; 6],
+            0x0806,
+            &[0, 1, 8, 0, 6, 4, 0, 1, 0, 1, 2, 3, 4, 5, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 10, 0, 0, 2],
+        ),
         frame(STATION, 0x8863, &[0x11, 9, 0, 0, 0, 4]),
-        frame(STATION, 0x8864, &[&[0x11, 0, 0, 0x27, 0, 62, 0, 0x21][..], &ip(17, &[0, 53, 0, 80, 0, 20, 0, 0])].concat()),
-        frame(STATION, 0x8864, &[&[0x11, 0, 0, 1, 0, 62, 0, 0x57][..], &ip6(17, &[0, 53, 0, 53, 0, 20, 0, 0])].concat()),
+        frame(
+            STATION,
+            0x8864,
+            &[&[0x11, 0, 0, 0x27, 0, 62, 0, 0x21][..], &ip(17, &[0, 53, 0, 80, 0, 20, 0, 0])].concat(),
+        ),
+        frame(
+            STATION,
+            0x8864,
+            &[&[0x11, 0, 0, 1, 0, 62, 0, 0x57][..], &ip6(17, &[0, 53, 0, 53, 0, 20, 0, 0])].concat(),
+        ),
         frame(STATION, 0x8864, &[0x11, 0, 0, 1, 0, 62, 2, 0x81, 0, 1, 1, 64, 0x45]),
         frame(STATION, 0x8847, &[&[0, 0, 0x10, 64, 0, 0, 0x21, 64][..], &ip(6, &[0, 80, 1, 187])].concat()),
         frame(STATION, 0x8847, &[&[0, 1, 1, 64][..], &ip6(6, &[0, 80, 1, 187])].concat()),
@@ -177,14 +214,45 @@ fn crafted() -> Vec<Packet> {
         frame(STATION, 0x88a8, &[&[0x20, 100, 0x86, 0xdd][..], &ip6(58, &[135, 0, 0, 0])].concat()),
         frame(STATION, 0x86dd, &ip6(44, &[6, 0, 0, 0, 0, 0, 0, 1, 0, 80, 1, 187])),
         frame(STATION, 0x86dd, &ip6(132, &[0x96, 0x0c, 0x96, 0x0c])),
-        frame(STATION, 0x86dd, &ip6(17, &[&[0x30, 0, 0x17, 0xc1, 0, 60, 0, 0, 0, 0, 0x86, 0xdd, 0, 0, 0xb, 0][..], &ip6(6, &[0, 22, 0, 80])].concat())),
-        frame(STATION, 0x0800, &ip(17, &[&[0x30, 0, 0x17, 0xc1, 0, 60, 0, 0, 1, 0, 8, 0, 0, 0, 0xb, 0, 1, 2, 3, 4][..], &ip(6, &[0, 22, 0, 80])].concat())),
+        frame(
+            STATION,
+            0x86dd,
+            &ip6(
+                17,
+                &[&[0x30, 0, 0x17, 0xc1, 0, 60, 0, 0, 0, 0, 0x86, 0xdd, 0, 0, 0xb, 0][..], &ip6(6, &[0, 22, 0, 80])]
+                    .concat(),
+            ),
+        ),
+        frame(
+            STATION,
+            0x0800,
+            &ip(
+                17,
+                &[
+                    &[0x30, 0, 0x17, 0xc1, 0, 60, 0, 0, 1, 0, 8, 0, 0, 0, 0xb, 0, 1, 2, 3, 4][..],
+                    &ip(6, &[0, 22, 0, 80]),
+                ]
+                .concat(),
+            ),
+        ),
         frame(STATION, 0x0800, &ip(17, &[0x30, 0, 0x17, 0xc1, 0, 60, 0, 0, 0x40, 0, 8, 0, 0, 0, 0xb, 0])),
-        frame([0xff; 6], 0x0800, &[0x46, 0, 0, 60, 0, 1, 0, 0, 1, 2, 0, 0, 10, 0, 0, 1, 255, 255, 255, 255, 0x94, 4, 0, 0, 0x16, 0]),
-        frame([1, 0, 0x5e, 0, 0, 1], 0x0800, &[0x45, 0, 0, 60, 0, 1, 0, 0, 1, 103, 0, 0, 0, 0, 0, 0, 224, 0, 0, 1, 0x20, 0]),
+        frame(
+            [0xff; 6],
+            0x0800,
+            &[0x46, 0, 0, 60, 0, 1, 0, 0, 1, 2, 0, 0, 10, 0, 0, 1, 255, 255, 255, 255, 0x94, 4, 0, 0, 0x16, 0],
+        ),
+        frame(
+            [1, 0, 0x5e, 0, 0, 1],
+            0x0800,
+            &[0x45, 0, 0, 60, 0, 1, 0, 0, 1, 103, 0, 0, 0, 0, 0, 0, 224, 0, 0, 1, 0x20, 0],
+        ),
     ];
-    packets.extend([6, 9, 46, 50, 51, 89, 112, 132].map(|protocol| frame(STATION, 0x0800, &ip(protocol, &[0, 80, 0, 80, 1]))));
-    packets.extend([15, 16, 17, 18, 20, 24, 25, 26, 27].map(|pdu| frame(STATION, 40, &[0xfe, 0xfe, 3, 0x83, 27, 1, 0, pdu])));
+    packets.extend(
+        [6, 9, 46, 50, 51, 89, 112, 132].map(|protocol| frame(STATION, 0x0800, &ip(protocol, &[0, 80, 0, 80, 1]))),
+    );
+    packets.extend(
+        [15, 16, 17, 18, 20, 24, 25, 26, 27].map(|pdu| frame(STATION, 40, &[0xfe, 0xfe, 3, 0x83, 27, 1, 0, pdu])),
+    );
     packets.extend([0x81, 0x82].map(|nlpid| frame(STATION, 40, &[0xfe, 0xfe, 3, nlpid, 27, 1, 0, 1])));
     packets.extend(
         [0x6001, 0x6002, 0x6003, 0x6004, 0x6007, 0x809b, 0x80f3, 0x8137, 0x9000, 0xfefe]

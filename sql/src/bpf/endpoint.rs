@@ -93,9 +93,8 @@ impl Layers {
     ) -> Result<Cond, BpfError> {
         let any = over(transport, |number| {
             let carried = Cond::equal(self.load_network(9, Size::Byte), number).and(self.first_fragment());
-            carried.and(at_ends(direction, 0, 2, |offset| {
-                in_range(|| self.load_ipv4_payload(offset, Size::Half), range)
-            }))
+            carried
+                .and(at_ends(direction, 0, 2, |offset| in_range(|| self.load_ipv4_payload(offset, Size::Half), range)))
         });
         Ok(self.carries(ether::IP, position)?.and(any))
     }
@@ -109,9 +108,8 @@ impl Layers {
     ) -> Result<Cond, BpfError> {
         let any = over(transport, |number| {
             let carried = Cond::equal(self.load_network(6, Size::Byte), number);
-            carried.and(at_ends(direction, 0, 2, |offset| {
-                in_range(|| self.load_ipv6_payload(offset, Size::Half), range)
-            }))
+            carried
+                .and(at_ends(direction, 0, 2, |offset| in_range(|| self.load_ipv6_payload(offset, Size::Half), range)))
         });
         Ok(self.carries(ether::IP6, position)?.and(any))
     }

@@ -3,11 +3,11 @@
 //! An offset is a constant, or a constant and a scratch word that the program fills at run time (behind Geneve, whose
 //! options and outer IP header vary in length). Offsets wrap at 32 bits, as the machine's do.
 
+use super::ast::Size;
 use super::error::BpfError;
 use super::insn::{
     ADD, AND, Insn, LD_B_ABS, LD_B_IND, LD_H_ABS, LD_H_IND, LD_W_ABS, LD_W_IND, LDX_MEM, LDX_MSH, LSH, SOURCE_X, TAX,
 };
-use super::ast::Size;
 use super::link::Link;
 
 /// Words of scratch memory the machine has.

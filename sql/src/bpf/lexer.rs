@@ -116,7 +116,9 @@ fn read(text: &str) -> Result<(Token<'_>, usize), Fault> {
         let end = escaped.find([' ', '!', '(', ')', '\n', '\t']).unwrap_or(escaped.len());
         return match escaped.get(..end) {
             Some(name) if end > 0 => Ok((Token::Name(name), end + 1)),
-            _ => Err(("a backslash with no name after it".into(), Some("a name follows at once, as in `\\tcp`".into()))),
+            _ => {
+                Err(("a backslash with no name after it".into(), Some("a name follows at once, as in `\\tcp`".into())))
+            }
         };
     }
     let stray = text.chars().next().unwrap_or(' ');

@@ -42,7 +42,10 @@ impl Link {
             229 => Self::Ipv6,
             276 => Self::Sll2,
             105 | 119 | 127 | 163 => {
-                return Err(BpfError::new(0, format!("link type {link_type} is IEEE 802.11, whose frames are not filtered")));
+                return Err(BpfError::new(
+                    0,
+                    format!("link type {link_type} is IEEE 802.11, whose frames are not filtered"),
+                ));
             }
             _ => {
                 return Err(BpfError::new(0, format!("packets of link type {link_type} cannot be filtered"))

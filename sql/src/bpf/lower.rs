@@ -72,8 +72,10 @@ impl Layers {
             Test::Outbound => self.outgoing(position),
             Test::Interface(index) => match self.link {
                 Link::Sll2 => Ok(Cond::equal(self.header.plus(4).load(Size::Word), *index)),
-                link => Err(BpfError::new(position, format!("{} does not record the interface in the frame", link.name()))
-                    .hint("Linux cooked v2 does")),
+                link => {
+                    Err(BpfError::new(position, format!("{} does not record the interface in the frame", link.name()))
+                        .hint("Linux cooked v2 does"))
+                }
             },
             Test::Vlan(id) => self.vlan(*id, position),
             Test::Mpls(label) => self.mpls(*label, position),
@@ -214,10 +216,8 @@ impl Layers {
         match self.link {
             Link::Sll => Ok(Cond::equal(self.header.load(Size::Half), COOKED_OUTGOING)),
             Link::Sll2 => Ok(Cond::equal(self.header.plus(10).load(Size::Byte), COOKED_OUTGOING)),
-            link => {
-                Err(BpfError::new(position, format!("{} does not record the direction in the frame", link.name()))
-                    .hint("Linux cooked frames do"))
-            }
+            link => Err(BpfError::new(position, format!("{} does not record the direction in the frame", link.name()))
+                .hint("Linux cooked frames do")),
         }
     }
 

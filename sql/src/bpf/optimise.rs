@@ -103,7 +103,13 @@ fn drop_root(graph: &mut Graph) {
     let first = graph.root;
     while let Some(node) = graph.node(graph.root) {
         let next = match node.constant() {
-            Some(answer) => if answer { node.yes } else { node.no },
+            Some(answer) => {
+                if answer {
+                    node.yes
+                } else {
+                    node.no
+                }
+            }
             None if node.yes == node.no => node.yes,
             None => break,
         };

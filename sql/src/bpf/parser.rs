@@ -103,10 +103,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Runs `inner` one level deeper, up to the limit.
-    pub(super) fn deeper<T>(
-        &mut self,
-        inner: impl FnOnce(&mut Self) -> Result<T, BpfError>,
-    ) -> Result<T, BpfError> {
+    pub(super) fn deeper<T>(&mut self, inner: impl FnOnce(&mut Self) -> Result<T, BpfError>) -> Result<T, BpfError> {
         if self.depth >= MAX_DEPTH {
             return Err(BpfError::new(self.start, format!("nested deeper than {MAX_DEPTH} levels")));
         }
@@ -143,10 +140,8 @@ impl<'a> Parser<'a> {
         match self.operand(inherited, place)? {
             Operand::Term(first, qualifiers) => self.joined(first, qualifiers),
             Operand::Value { expr, .. } => Ok((expr, inherited)),
-            Operand::Number(..) => {
-                Err(BpfError::new(start, format!("`{spelling}` alone is not a test"))
-                    .hint(format!("write `port {spelling}`, `host {spelling}` or a comparison")))
-            }
+            Operand::Number(..) => Err(BpfError::new(start, format!("`{spelling}` alone is not a test"))
+                .hint(format!("write `port {spelling}`, `host {spelling}` or a comparison"))),
             Operand::Sum(_, at) => Err(uncompared(at)),
         }
     }
@@ -183,11 +178,7 @@ impl<'a> Parser<'a> {
     }
 
     /// One operand: a value, a primitive, a comparison, a negation or a parenthesis.
-    pub(super) fn operand(
-        &mut self,
-        inherited: Option<Qualifiers>,
-        place: Place,
-    ) -> Result<Operand, BpfError> {
+    pub(super) fn operand(&mut self, inherited: Option<Qualifiers>, place: Place) -> Result<Operand, BpfError> {
         let start = self.start;
         match self.token {
             Token::Symbol(Symbol::Not) => {

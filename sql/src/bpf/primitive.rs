@@ -42,12 +42,7 @@ impl Parser<'_> {
     }
 
     /// What follows a protocol: bytes of its header, qualifiers, or nothing.
-    fn after_protocol(
-        &mut self,
-        protocol: Protocol,
-        position: usize,
-        spelling: &str,
-    ) -> Result<Operand, BpfError> {
+    fn after_protocol(&mut self, protocol: Protocol, position: usize, spelling: &str) -> Result<Operand, BpfError> {
         if self.token == Token::Symbol(Symbol::OpenBracket) {
             let mut steps = Vec::new();
             self.load(protocol, position, &mut steps)?;
@@ -89,11 +84,7 @@ impl Parser<'_> {
                 .hint("write `ether host MAC and not host ADDRESS`"));
         }
         let direction = self.direction()?;
-        let kind = if direction.is_none() && self.accept_word(Word::Proto)? {
-            Some(Kind::Proto)
-        } else {
-            self.kind()?
-        };
+        let kind = if direction.is_none() && self.accept_word(Word::Proto)? { Some(Kind::Proto) } else { self.kind()? };
         if direction.is_none() && kind.is_none() {
             return Ok(None);
         }

@@ -134,7 +134,8 @@ fn ipv4(text: &str, position: usize) -> Result<(u32, u32), BpfError> {
     let mut bits = 0;
     for part in text.split('.') {
         let byte: u8 = part.parse().map_err(|_| {
-            BpfError::new(position, format!("`{text}` is not an IPv4 address")).hint("each part is 0 to 255, in decimal")
+            BpfError::new(position, format!("`{text}` is not an IPv4 address"))
+                .hint("each part is 0 to 255, in decimal")
         })?;
         address = address << 8 | u32::from(byte);
         bits += 8;
@@ -142,12 +143,7 @@ fn ipv4(text: &str, position: usize) -> Result<(u32, u32), BpfError> {
     Ok((address.checked_shl(32 - bits).unwrap_or(0), bits))
 }
 
-fn ipv4_test(
-    qualifiers: Qualifiers,
-    address: u32,
-    mask: u32,
-    position: usize,
-) -> Result<Test, BpfError> {
+fn ipv4_test(qualifiers: Qualifiers, address: u32, mask: u32, position: usize) -> Result<Test, BpfError> {
     if let Some(kind @ (Kind::Port | Kind::PortRange | Kind::Proto)) = qualifiers.kind {
         return Err(wrong_kind(kind, "an IPv4 address", position));
     }
@@ -158,8 +154,10 @@ fn ipv4_test(
             address,
             mask,
         }),
-        Some(Protocol::Decnet) => Err(BpfError::new(position, "DECnet addresses are not filtered")
-            .hint("`decnet` alone selects the protocol")),
+        Some(Protocol::Decnet) => {
+            Err(BpfError::new(position, "DECnet addresses are not filtered")
+                .hint("`decnet` alone selects the protocol"))
+        }
         Some(Protocol::Link) => Err(BpfError::new(position, "an IPv4 address is not a link-layer address")
             .hint("write six bytes, as in `ether host 00:11:22:33:44:55`")),
         Some(_) => Err(BpfError::new(position, "an IPv4 address belongs to `ip`, `arp` or `rarp` only")
@@ -168,18 +166,19 @@ fn ipv4_test(
 }
 
 /// A bare number under the qualifiers that hold: a port, a protocol, or an address.
-pub(super) fn number(
-    qualifiers: Option<Qualifiers>,
-    value: u32,
-    position: usize,
-) -> Result<Expr, BpfError> {
+pub(super) fn number(qualifiers: Option<Qualifiers>, value: u32, position: usize) -> Result<Expr, BpfError> {
     let Some(qualifiers) = qualifiers else {
         return Err(unqualified(Token::Number(value), &value.to_string(), position));
     };
     let test = match qualifiers.kind {
         Some(Kind::Port | Kind::PortRange) => {
             let port = port_number(value, position)?;
-            Test::Port { transport: transport(qualifiers, position)?, direction: direction(qualifiers), first: port, last: port }
+            Test::Port {
+                transport: transport(qualifiers, position)?,
+                direction: direction(qualifiers),
+                first: port,
+                last: port,
+            }
         }
         Some(Kind::Proto) => Test::Number { layer: layer(qualifiers, position)?, number: value },
         Some(Kind::Net) => {
@@ -199,7 +198,8 @@ fn direction(qualifiers: Qualifiers) -> Direction {
 fn mac(address: [u8; 6], qualifiers: Qualifiers, position: usize) -> Result<Test, BpfError> {
     match (qualifiers.protocol, qualifiers.kind) {
         (Some(Protocol::Link), None | Some(Kind::Host)) => Ok(Test::Mac { direction: direction(qualifiers), address }),
-        _ => Err(BpfError::new(position, "an Ethernet address needs `ether`").hint("write `ether host`, `ether src` or `ether dst`")),
+        _ => Err(BpfError::new(position, "an Ethernet address needs `ether`")
+            .hint("write `ether host`, `ether src` or `ether dst`")),
     }
 }
 
@@ -222,11 +222,16 @@ fn named(name: &str, qualifiers: Qualifiers, position: usize) -> Result<Test, Bp
             };
             match number {
                 Some(number) => Ok(Test::Number { layer, number }),
-                None => Err(BpfError::new(position, format!("`{name}` is not a protocol known here")).hint("write its number")),
+                None => {
+                    Err(BpfError::new(position, format!("`{name}` is not a protocol known here"))
+                        .hint("write its number"))
+                }
             }
         }
         None | Some(Kind::Host | Kind::Net) => Err(match words::nearest(name) {
-            Some(word) => BpfError::new(position, format!("`{name}` is not an address")).hint(format!("did you mean `{word}`?")),
+            Some(word) => {
+                BpfError::new(position, format!("`{name}` is not an address")).hint(format!("did you mean `{word}`?"))
+            }
             None => BpfError::new(position, format!("`{name}` is not an address, and host names are not resolved"))
                 .hint("write the address, as in `host 192.0.2.1`"),
         }),
@@ -234,11 +239,7 @@ fn named(name: &str, qualifiers: Qualifiers, position: usize) -> Result<Test, Bp
 }
 
 /// A service by name, with the transports that both it and the qualifier allow.
-fn service(
-    name: &str,
-    wanted: Option<Transport>,
-    position: usize,
-) -> Result<(u16, Option<Transport>), BpfError> {
+fn service(name: &str, wanted: Option<Transport>, position: usize) -> Result<(u16, Option<Transport>), BpfError> {
     let Some(service) = names::service(name) else {
         let error = BpfError::new(position, format!("`{name}` is not a service known here"));
         return Err(if name.contains('-') && name.starts_with(|first: char| first.is_ascii_digit()) {
@@ -283,8 +284,10 @@ fn transport(qualifiers: Qualifiers, position: usize) -> Result<Option<Transport
         Some(Protocol::Tcp) => Ok(Some(Transport::Tcp)),
         Some(Protocol::Udp) => Ok(Some(Transport::Udp)),
         Some(Protocol::Sctp) => Ok(Some(Transport::Sctp)),
-        Some(_) => Err(BpfError::new(position, "only `tcp`, `udp` and `sctp` have ports")
-            .hint("join the two: `ip and port 80`")),
+        Some(_) => {
+            Err(BpfError::new(position, "only `tcp`, `udp` and `sctp` have ports")
+                .hint("join the two: `ip and port 80`"))
+        }
     }
 }
 
@@ -310,7 +313,8 @@ pub(super) fn broadcast(protocol: Option<Protocol>, position: usize) -> Result<C
 
 pub(super) fn multicast(protocol: Option<Protocol>, position: usize) -> Result<Cast, BpfError> {
     primitive::cast(protocol).ok_or_else(|| {
-        BpfError::new(position, "this protocol has no multicast").hint("write `multicast`, `ip multicast` or `ip6 multicast`")
+        BpfError::new(position, "this protocol has no multicast")
+            .hint("write `multicast`, `ip multicast` or `ip6 multicast`")
     })
 }
 

@@ -164,12 +164,7 @@ impl Parser<'_> {
     }
 
     /// `[offset]` or `[offset:size]` after a protocol.
-    pub(super) fn load(
-        &mut self,
-        protocol: Protocol,
-        position: usize,
-        steps: &mut Vec<Step>,
-    ) -> Result<(), BpfError> {
+    pub(super) fn load(&mut self, protocol: Protocol, position: usize, steps: &mut Vec<Step>) -> Result<(), BpfError> {
         if !indexable(protocol) {
             return Err(BpfError::new(position, "the bytes of this protocol cannot be asked for")
                 .hint("count from `ip`, `ip6` or `ether`"));
@@ -183,8 +178,9 @@ impl Parser<'_> {
                 Token::Number(2) => Size::Half,
                 Token::Number(4) => Size::Word,
                 Token::Number(other) => {
-                    return Err(BpfError::new(self.start, format!("a load of {other} bytes"))
-                        .hint("the size is 1, 2 or 4"));
+                    return Err(
+                        BpfError::new(self.start, format!("a load of {other} bytes")).hint("the size is 1, 2 or 4")
+                    );
                 }
                 _ => return Err(self.unexpected("a size of 1, 2 or 4")),
             };

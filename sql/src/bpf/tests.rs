@@ -107,10 +107,13 @@ fn link_types_refuse_what_they_lack() {
 #[test]
 fn packets_are_selected() {
     let frame = syn();
-    for text in ["", "tcp", "dst port 80", "src host 10.0.0.1 and port 0x1234", "tcp[tcpflags] = tcp-syn", "len = 1500"] {
+    for text in ["", "tcp", "dst port 80", "src host 10.0.0.1 and port 0x1234", "tcp[tcpflags] = tcp-syn", "len = 1500"]
+    {
         assert!(program(text).matches(&frame, 1500), "`{text}`");
     }
-    for text in ["udp", "src port 80", "not tcp", "len = 54", "ether[54] = 0", "not ether[54] = 0", "len / (len - len) = 0"] {
+    for text in
+        ["udp", "src port 80", "not tcp", "len = 54", "ether[54] = 0", "not ether[54] = 0", "len / (len - len) = 0"]
+    {
         assert!(!program(text).matches(&frame, 1500), "`{text}`");
     }
     assert!(!program("dst port 80").matches(&frame[..37], 1500));
@@ -170,7 +173,7 @@ fn nothing_panics() {
     ];
     let frame = syn();
     let mut compiled = 0;
-    for round in 0..30_000 {
+    for round in 0..12_000 {
         let text = if round % 3 == 0 {
             let bytes: Vec<u8> = (0..random(40)).map(|_| u8::try_from(random(256)).unwrap()).collect();
             String::from_utf8_lossy(&bytes).into_owned()
@@ -184,12 +187,12 @@ fn nothing_panics() {
                     let Ok(program) = compile(&expr, link_type) else { continue };
                     compiled += 1;
                     for length in [0, 1, 13, 20, 33, 40, 54] {
-                        program.matches(&frame[..length], u32::MAX);
+                        std::hint::black_box(program.matches(&frame[..length], u32::MAX));
                     }
                 }
             }
             Err(error) => assert!(error.position <= text.len() && !error.message.is_empty(), "`{text}`: {error}"),
         }
     }
-    assert!(compiled > 5000, "only {compiled} programs");
+    assert!(compiled > 2000, "only {compiled} programs");
 }

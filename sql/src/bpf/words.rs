@@ -260,23 +260,29 @@ pub(super) fn nearest(name: &str) -> Option<&'static str> {
         .chain(NUMBERS.iter().map(|(word, _)| *word))
         .map(|word| (distance(&lower, word), word))
         .filter(|(distance, word)| *distance <= reach && *distance < word.len())
-        .min_by_key(|(distance, _)| *distance)
+        .min_by_key(|(distance, word)| (*distance, !word.starts_with(&lower)))
         .map(|(_, word)| word)
 }
 
-/// Edit distance by insertion, deletion and replacement of a byte.
+/// Edit distance by insertion, deletion and replacement of a byte and exchange of two neighbours.
 fn distance(left: &str, right: &str) -> usize {
+    let mut before: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=right.len()).collect();
+    let mut last = None;
     for (i, from) in left.bytes().enumerate() {
-        let mut diagonal = i;
-        let mut before = i + 1;
-        let mut next = vec![before];
-        for (to, above) in right.bytes().zip(row.iter().skip(1)) {
-            before = (diagonal + usize::from(from != to)).min(before + 1).min(above + 1);
-            diagonal = *above;
-            next.push(before);
+        let mut next = vec![i + 1];
+        let mut previous = None;
+        for (j, to) in right.bytes().enumerate() {
+            let at = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX - 1);
+            let mut best = (at(&row, j) + usize::from(from != to)).min(at(&row, j + 1) + 1).min(at(&next, j) + 1);
+            if j > 0 && last == Some(to) && previous == Some(from) {
+                best = best.min(at(&before, j - 1) + 1);
+            }
+            next.push(best);
+            previous = Some(to);
         }
-        row = next;
+        before = std::mem::replace(&mut row, next);
+        last = Some(from);
     }
     row.last().copied().unwrap_or(0)
 }
@@ -289,9 +295,11 @@ mod tests {
     #[test]
     fn nearest_word() {
         assert_eq!(distance("portrange", "portrang"), 1);
-        assert_eq!(distance("prot", "port"), 2);
+        assert_eq!(distance("prot", "port"), 1);
+        assert_eq!(distance("tpc", "tcp"), 1);
         assert_eq!(distance("", "tcp"), 3);
         assert_eq!(nearest("portrnge"), Some("portrange"));
+        assert_eq!(nearest("prot"), Some("proto"));
         assert_eq!(nearest("TCP"), Some("tcp"));
         assert_eq!(nearest("example"), None);
         assert_eq!(nearest("zz"), None);
