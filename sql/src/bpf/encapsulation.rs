@@ -8,12 +8,16 @@ use super::cond::Cond;
 use super::error::BpfError;
 use super::ethertype as ether;
 use super::insn::{ADD, AND, Insn, LD_B_IND, LD_IMM, LD_MEM, LDX_MEM, MUL, SOURCE_X, ST, TXA};
-use super::layers::{Layers, Offset};
+use super::layers::{Ancillary, Layers, Offset, Target};
 use super::link::Link;
 
 /// IANA's UDP port of Geneve (RFC 8926, section 3.3).
 const GENEVE_PORT: u16 = 6081;
 const UDP_HEADER_BYTES: u32 = 8;
+
+/// A tag's length, and its bits that hold the id (IEEE 802.1Q, 9.6).
+const VLAN_TAG_BYTES: u32 = 4;
+const VLAN_ID: u32 = 0x0fff;
 
 impl Layers {
     pub(super) fn vlan(&mut self, id: Option<u32>, position: usize) -> Result<Cond, BpfError> {
@@ -27,13 +31,34 @@ impl Layers {
         for tag in [ether::VLAN_AD, ether::VLAN_QINQ] {
             tagged = tagged.or(self.carries(tag, position)?);
         }
-        let cond = match id {
-            Some(id) => tagged.and(Cond::masked(self.payload.plus(self.network).load(Size::Half), id, 0x0fff)),
-            None => tagged,
-        };
-        self.payload = self.payload.plus(4);
-        self.link_type = self.link_type.plus(4);
-        Ok(cond)
+        let has_id = |load: Vec<Insn>| id.map(|id| Cond::masked(load, id, VLAN_ID));
+        let in_bytes = has_id(self.load_network(0, Size::Half));
+        let outermost = !self.in_vlan && self.header == Offset::fixed(0);
+        self.in_vlan = true;
+        if self.target == Target::PacketSocket && outermost {
+            return self.outermost_vlan(tagged, in_bytes, has_id(Ancillary::VlanTag.load()), position);
+        }
+        self.payload = self.payload.plus(VLAN_TAG_BYTES);
+        self.link_type = self.link_type.plus(VLAN_TAG_BYTES);
+        Ok(and_maybe(tagged, in_bytes))
+    }
+
+    /// The tag that the kernel may have taken out of the frame already. Only where it has not do the offsets move, so
+    /// the program keeps in a scratch word by how much.
+    fn outermost_vlan(
+        &mut self,
+        tagged: Cond,
+        in_bytes: Option<Cond>,
+        taken_out: Option<Cond>,
+        position: usize,
+    ) -> Result<Cond, BpfError> {
+        let word = self.take_word(position)?;
+        let present = || Cond::equal(Ancillary::VlanTagPresent.load(), 1);
+        let moved = Cond::effect(vec![Insn::new(LD_IMM, VLAN_TAG_BYTES), Insn::new(ST, word)]);
+        let in_frame = present().negate().and(moved).and(and_maybe(tagged, in_bytes));
+        self.payload.word = Some(word);
+        self.link_type.word = Some(word);
+        Ok(and_maybe(present(), taken_out).or(in_frame))
     }
 
     pub(super) fn mpls(&mut self, label: Option<u32>, position: usize) -> Result<Cond, BpfError> {
@@ -156,6 +181,13 @@ impl Layers {
         };
         let code = vec![Insn::new(LD_MEM, header), Insn::new(LDX_MEM, payload)];
         Cond::same_as_index(code).negate().and(cond)
+    }
+}
+
+fn and_maybe(cond: Cond, more: Option<Cond>) -> Cond {
+    match more {
+        Some(more) => cond.and(more),
+        None => cond,
     }
 }
 

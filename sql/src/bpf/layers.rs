@@ -22,7 +22,7 @@ pub(super) struct Offset {
 }
 
 impl Offset {
-    fn fixed(constant: u32) -> Self {
+    pub(super) fn fixed(constant: u32) -> Self {
         Self { word: None, constant }
     }
 
@@ -57,10 +57,37 @@ pub(super) fn indexed(size: Size) -> u16 {
     }
 }
 
+/// What runs the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    /// A machine that has the frame's bytes and nothing else.
+    Frame,
+    /// The kernel, on a packet socket: it has taken the outermost VLAN tag out of the frame, and knows the interface and
+    /// the direction.
+    PacketSocket,
+}
+
+/// What Linux knows of a packet beside its bytes: offsets that it answers from elsewhere (`linux/filter.h`, SKF_AD_OFF).
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Ancillary {
+    PacketType = 4,
+    Interface = 8,
+    VlanTag = 44,
+    VlanTagPresent = 48,
+}
+
+impl Ancillary {
+    pub(super) fn load(self) -> Vec<Insn> {
+        const ANCILLARY_BASE: u32 = 0x1000_u32.wrapping_neg();
+        vec![Insn::new(LD_W_ABS, ANCILLARY_BASE + self as u32)]
+    }
+}
+
 /// What the compiler knows of the packet at one place of the text.
 #[derive(Debug, Clone)]
 pub(super) struct Layers {
     pub(super) link: Link,
+    pub(super) target: Target,
     /// The start of the link header.
     pub(super) header: Offset,
     /// The link header's type field.
@@ -75,13 +102,16 @@ pub(super) struct Layers {
     pub(super) in_mpls: bool,
     /// Whether a Geneve header has been passed.
     pub(super) in_geneve: bool,
+    /// Whether a VLAN tag has been passed.
+    pub(super) in_vlan: bool,
     words: u32,
 }
 
 impl Layers {
-    pub(super) fn new(link: Link) -> Self {
+    pub(super) fn new(link: Link, target: Target) -> Self {
         Self {
             link,
+            target,
             header: Offset::fixed(0),
             link_type: Offset::fixed(link.type_offset()),
             payload: Offset::fixed(link.payload_offset()),
@@ -89,6 +119,7 @@ impl Layers {
             network_llc: link.llc_length(),
             in_mpls: false,
             in_geneve: false,
+            in_vlan: false,
             words: 0,
         }
     }

@@ -7,10 +7,10 @@ use super::ast::{Cast, Comparison, Expr, Layer, Llc, Protocol, Size, Test};
 use super::cond::Cond;
 use super::error::BpfError;
 use super::ethertype as ether;
-use super::layers::Layers;
+use super::layers::{Ancillary, Layers, Target};
 use super::link::Link;
 
-/// The packet type of Linux's cooked headers for packets the host itself sent.
+/// The packet type, in Linux's cooked headers and in its kernel, of packets the host itself sent.
 const COOKED_OUTGOING: u32 = 4;
 
 /// Protocol numbers of IANA's registry.
@@ -72,6 +72,7 @@ impl Layers {
             Test::Outbound => self.outgoing(position),
             Test::Interface(index) => match self.link {
                 Link::Sll2 => Ok(Cond::equal(self.header.plus(4).load(Size::Word), *index)),
+                _ if self.target == Target::PacketSocket => Ok(Cond::equal(Ancillary::Interface.load(), *index)),
                 link => {
                     Err(BpfError::new(position, format!("{} does not record the interface in the frame", link.name()))
                         .hint("Linux cooked v2 does"))
@@ -216,6 +217,7 @@ impl Layers {
         match self.link {
             Link::Sll => Ok(Cond::equal(self.header.load(Size::Half), COOKED_OUTGOING)),
             Link::Sll2 => Ok(Cond::equal(self.header.plus(10).load(Size::Byte), COOKED_OUTGOING)),
+            _ if self.target == Target::PacketSocket => Ok(Cond::equal(Ancillary::PacketType.load(), COOKED_OUTGOING)),
             link => Err(BpfError::new(position, format!("{} does not record the direction in the frame", link.name()))
                 .hint("Linux cooked frames do")),
         }

@@ -13,6 +13,14 @@
 //! PF logs), DECnet addresses, and `byte` with `&` or `|`, which libpcap compiles to nonsense. It accepts a divisor or
 //! shift that merely begins with a bad constant (`len / ip[0]`), which libpcap 1.10 refuses. It knows nothing of the
 //! rest of this crate.
+//!
+//! ```
+//! # use wiretape_sql::bpf;
+//! let filter = bpf::compile(&bpf::parse("ip and len > 60")?, 1)?;
+//! let frame = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 0x08, 0x00];
+//! assert!(filter.matches(&frame, 1500));
+//! # Ok::<(), bpf::BpfError>(())
+//! ```
 
 mod assemble;
 mod ast;
@@ -21,6 +29,7 @@ mod encapsulation;
 mod endpoint;
 mod error;
 mod ethertype;
+mod fold;
 mod graph;
 mod index;
 mod insn;
@@ -33,6 +42,7 @@ mod optimise;
 mod parser;
 mod primitive;
 mod program;
+mod protocol;
 mod qualifier;
 mod sum;
 #[cfg(test)]
@@ -45,7 +55,7 @@ pub use ast::{
 pub use error::BpfError;
 pub use insn::Insn;
 pub use parser::parse;
-pub use program::{KERNEL_MAX_INSTRUCTIONS, Program, compile};
+pub use program::{KERNEL_MAX_INSTRUCTIONS, Program, compile, compile_for_socket};
 
 /// Longest filter text in bytes: room for thousands of hosts, and a bound on everything built from it.
 pub const MAX_TEXT_BYTES: usize = 64 * 1024;

@@ -11,7 +11,7 @@ use super::insn::{
     LD_W_ABS, LD_W_IND, LDX_IMM, LDX_MEM, LDX_MSH, LSH, MOD, MUL, NEG, OR, RET, RSH, SOURCE_X, ST, STX, SUB, TAX, TXA,
     XOR,
 };
-use super::layers::Layers;
+use super::layers::{Layers, Target};
 use super::link::Link;
 use super::{assemble, optimise};
 
@@ -29,10 +29,33 @@ pub struct Program {
 /// # Errors
 /// A primitive that this link type cannot answer, a link type that cannot be filtered, or a program over the limit.
 pub fn compile(expr: &Expr, link_type: u16) -> Result<Program, BpfError> {
-    let mut layers = Layers::new(Link::from_link_type(link_type)?);
+    Ok(Program { instructions: generate(expr, link_type, Target::Frame)? })
+}
+
+/// Compiles a filter for the kernel to run on a packet socket, as `SO_ATTACH_FILTER` takes it.
+///
+/// It differs from [`compile`] where the kernel's view of a packet does: the outermost VLAN tag is beside the frame, not
+/// in it, and `inbound`, `outbound` and `ifindex` can be told on every link type. Only the kernel can run it.
+///
+/// # Errors
+/// As [`compile`], and a program over the kernel's limit of 4096 instructions.
+pub fn compile_for_socket(expr: &Expr, link_type: u16) -> Result<Vec<Insn>, BpfError> {
+    let instructions = generate(expr, link_type, Target::PacketSocket)?;
+    if instructions.len() > KERNEL_MAX_INSTRUCTIONS {
+        let message = format!(
+            "the filter needs {} instructions, over the kernel's limit of {KERNEL_MAX_INSTRUCTIONS}",
+            instructions.len()
+        );
+        return Err(BpfError::new(0, message));
+    }
+    Ok(instructions)
+}
+
+fn generate(expr: &Expr, link_type: u16, target: Target) -> Result<Vec<Insn>, BpfError> {
+    let mut layers = Layers::new(Link::from_link_type(link_type)?, target);
     let mut graph = Graph::new(layers.expression(expr)?)?;
     optimise::optimise(&mut graph, layers.words() > 0);
-    Ok(Program { instructions: assemble::assemble(&graph, layers.words())? })
+    assemble::assemble(&graph, layers.words())
 }
 
 impl Program {

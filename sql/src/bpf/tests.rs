@@ -1,6 +1,6 @@
 //! What must hold of any text: exact messages where it is wrong, limits, and that nothing panics.
 
-use super::{MAX_DEPTH, MAX_TEXT_BYTES, Program, compile, parse};
+use super::{Insn, MAX_DEPTH, MAX_TEXT_BYTES, Program, compile, compile_for_socket, parse};
 
 const ETHERNET: u16 = 1;
 
@@ -133,6 +133,34 @@ fn long_lists_jump_far() {
     }
 }
 
+/// On a packet socket the outermost VLAN tag is beside the frame or in it: both are asked, and what follows looks at
+/// the type behind the tag (12 or 16) by the scratch word that says which. The listing is what the kernel ran.
+#[test]
+fn sockets_have_the_tag_beside_the_frame() {
+    let listing = |text: &str| -> Vec<(u16, u8, u8, u32)> {
+        let program = compile_for_socket(&parse(text).unwrap(), ETHERNET).unwrap();
+        program.iter().map(|Insn { code, jt, jf, k }| (*code, *jt, *jf, *k)).collect()
+    };
+    #[rustfmt::skip]
+    let expected = [
+        (0x00, 0, 0, 0), (0x02, 0, 0, 0),                                        // the tag is not in the frame
+        (0x20, 0, 0, 0xffff_f030), (0x15, 0, 3, 1),                              // was it taken out?
+        (0x20, 0, 0, 0xffff_f02c), (0x54, 0, 0, 0xfff), (0x15, 9, 12, 5),        // then compare what the kernel keeps
+        (0x00, 0, 0, 4), (0x02, 0, 0, 0),                                        // else the offsets move by 4
+        (0x28, 0, 0, 12), (0x15, 2, 0, 0x8100), (0x15, 1, 0, 0x88a8), (0x15, 0, 6, 0x9100),
+        (0x28, 0, 0, 14), (0x54, 0, 0, 0xfff), (0x15, 0, 3, 5),
+        (0x61, 0, 0, 0), (0x48, 0, 0, 12), (0x15, 1, 0, 0x800),                  // IP behind it
+        (0x06, 0, 0, 0), (0x06, 0, 0, 262_144),
+    ];
+    assert_eq!(listing("vlan 5 and ip"), expected);
+    assert_eq!(
+        listing("outbound"),
+        [(0x20, 0, 0, 0xffff_f004), (0x15, 1, 0, 4), (0x06, 0, 0, 0), (0x06, 0, 0, 262_144)]
+    );
+    assert_eq!(listing("ifindex 3")[..2], [(0x20, 0, 0, 0xffff_f008), (0x15, 1, 0, 3)]);
+    assert_eq!(listing("tcp port 80").len(), program("tcp port 80").instructions().len());
+}
+
 /// Texts and nesting at the limits are read; beyond them they are refused, not fatal.
 #[test]
 fn limits_hold() {
@@ -151,8 +179,10 @@ fn limits_hold() {
     let long = "x".repeat(MAX_TEXT_BYTES + 1);
     assert_eq!(refusal(&long, ETHERNET).0, MAX_TEXT_BYTES);
     let many = (0..2500).map(|n| format!("host 10.{}.{}.1", n / 250, n % 250)).collect::<Vec<_>>().join(" or ");
-    let many = compile(&parse(&many).unwrap(), ETHERNET);
-    assert!(many.is_ok_and(|program| !program.fits_kernel()));
+    let many = parse(&many).unwrap();
+    assert!(compile(&many, ETHERNET).is_ok_and(|program| !program.fits_kernel()));
+    let error = compile_for_socket(&many, ETHERNET).unwrap_err();
+    assert!(error.message.ends_with("instructions, over the kernel's limit of 4096"), "{error}");
 }
 
 /// Random bytes, random tokens and the programs made of them never panic, whatever they are run on.
