@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::packets::Packet;
+use super::{filters, packets::Packet};
 
 /// xorshift64*: enough to choose among productions.
 struct Random(u64);
@@ -227,6 +227,24 @@ impl Generator {
             _ => self.random.below(44).to_string(),
         };
         format!("{header}[{offset}{}]", self.random.pick(&["", "", ":1", ":2", ":4"]))
+    }
+
+    /// A filter written by hand with a word lost, doubled, exchanged, or taken from another.
+    pub(crate) fn mutant(&mut self) -> String {
+        let one = self.random.pick(filters::FILTERS);
+        let other: Vec<&str> = self.random.pick(filters::FILTERS).split(' ').collect();
+        let mut words: Vec<&str> = one.split(' ').collect();
+        for _ in 0..1 + self.random.below(2) {
+            let (at, to) = (self.random.below(words.len()), self.random.below(words.len()));
+            match self.random.below(5) {
+                0 if words.len() > 1 => drop(words.remove(at)),
+                1 => words.insert(to, words[at]),
+                2 => words.swap(at, to),
+                3 => words[at] = self.random.pick(&other),
+                _ => words.insert(at, self.random.pick(&other)),
+            }
+        }
+        words.join(" ")
     }
 
     /// Tokens in any order: nearly always refused, and then by both.
