@@ -24,7 +24,7 @@ pub(super) struct Check {
 }
 
 /// The comparison that ends a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Jump {
     /// A opcode with a constant.
     Constant { code: u16, k: u32 },

@@ -1,4 +1,5 @@
-//! Leaves out what is known already: a check whose answer an earlier one settled, and a load of what A holds.
+//! Leaves out what is known already: a check whose answer an earlier one settled, a check that equals another, and a
+//! load of what A holds.
 //!
 //! `host a or host b` asks twice whether the frame is IP; the second question is skipped on every path where the first
 //! was asked. A check is skipped only behind the same load, so a packet too short for it is refused as before.
@@ -63,8 +64,10 @@ pub(super) fn optimise(graph: &mut Graph, stores: bool) {
             break;
         }
     }
+    merge_equal(graph);
     drop_root(graph);
     resolve_constants(graph);
+    merge_equal(graph);
     thread(graph, true);
 }
 
@@ -79,6 +82,23 @@ fn drop_undecided(graph: &mut Graph) -> bool {
 
 fn resolve_constants(graph: &mut Graph) {
     redirect(graph, |node| node.constant().map(|answer| if answer { node.yes } else { node.no }));
+}
+
+/// Leads every way to the first of several checks that ask the same and go on alike: a list of ports is asked once, not
+/// once for each transport.
+fn merge_equal(graph: &mut Graph) {
+    let mut first: HashMap<(Vec<Insn>, Jump, NodeId, NodeId), NodeId> = HashMap::new();
+    let mut target: Vec<NodeId> = (0..graph.end()).collect();
+    for id in 0..graph.end() {
+        let resolve = |id: NodeId| target.get(id).copied().unwrap_or(id);
+        let Some(node) = graph.node_mut(id) else { continue };
+        (node.yes, node.no) = (resolve(node.yes), resolve(node.no));
+        let same = *first.entry((node.code.clone(), node.jump, node.yes, node.no)).or_insert(id);
+        if let Some(target) = target.get_mut(id) {
+            *target = same;
+        }
+    }
+    graph.root = target.get(graph.root).copied().unwrap_or(graph.root);
 }
 
 /// Leads every way to where `past` says that a node leads anyway. Whether any way changed.
