@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test's helper cannot do fails the test")]
 #![expect(clippy::indexing_slicing, reason = "what a test's helper does not find fails the test")]
 
+mod bpf;
 mod cli;
 mod crash;
 mod golden;

@@ -12,6 +12,7 @@
 //! protocol and no client: encodings of rows belong to those who speak to one. Every error is a [`SqlError`] with a
 //! SQLSTATE and, where it has one, a position in the text.
 
+pub mod bpf;
 mod catalog;
 mod config;
 mod cooperate;

@@ -1,0 +1,262 @@
+//! The packets that filters are asked of: a few of every capture in the corpus, and the same rewritten to other link types.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Captures with protocols that few others have, of which more packets are taken.
+const RICH: &[&str] =
+    &["derived-tunnels", "vlan", "mpls", "geneve", "frag", "icmp", "bitflips", "cut-packets", "sctp", "diameter"];
+const PACKETS_OF_RICH: &str = "45";
+const PACKETS_OF_OTHERS: &str = "6";
+
+/// Enough for every header a filter looks at; cut packets also ask what a filter does at the end of the bytes.
+const KEPT_BYTES: usize = 180;
+
+/// Packets that were cut within their headers have fewer bytes than this.
+pub(crate) const CUT_BYTES: usize = 90;
+
+/// A frame as captured, and its length on the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Packet {
+    pub(crate) data: Vec<u8>,
+    pub(crate) orig_len: u32,
+}
+
+/// Packets of one link type, and the file that holds them.
+#[derive(Debug)]
+pub(crate) struct Capture {
+    pub(crate) link_type: u16,
+    pub(crate) packets: Vec<Packet>,
+    pub(crate) path: PathBuf,
+}
+
+/// One capture of each link type, written to `dir`.
+pub(crate) fn captures(corpus: &Path, dir: &Path) -> Vec<Capture> {
+    let mut by_link: Vec<(u16, Vec<Packet>)> = vec![(1, crafted())];
+    let mut files: Vec<PathBuf> = std::fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    for file in files {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        if !(name.ends_with(".pcap") || name.ends_with(".pcapng")) {
+            continue;
+        }
+        let count = if RICH.iter().any(|rich| name.contains(rich)) { PACKETS_OF_RICH } else { PACKETS_OF_OTHERS };
+        let output = Command::new("tcpdump").args(["-c", count, "-w", "-", "-r"]).arg(&file).output().unwrap();
+        // A file of several interfaces or a torn one gives what could be read of it, perhaps nothing.
+        let Some((link_type, packets)) = read(&output.stdout) else { continue };
+        match by_link.iter_mut().find(|(link, _)| *link == link_type) {
+            Some((_, all)) => all.extend(packets),
+            None => by_link.push((link_type, packets)),
+        }
+    }
+    let ethernet = by_link[0].1.clone();
+    for link_type in [0, 9, 101, 104, 108, 113, 228, 229, 276] {
+        let rewritten = ethernet.iter().step_by(3).filter_map(|packet| rewrite(packet, link_type));
+        match by_link.iter_mut().find(|(link, _)| *link == link_type) {
+            Some((_, all)) => all.extend(rewritten),
+            None => by_link.push((link_type, rewritten.collect())),
+        }
+    }
+    by_link.retain(|(link, _)| [0, 1, 9, 101, 104, 108, 113, 228, 229, 276].contains(link));
+    by_link.sort_by_key(|(link, _)| *link);
+    by_link
+        .into_iter()
+        .map(|(link_type, mut packets)| {
+            cut(&mut packets);
+            let path = dir.join(format!("bpf-link-{link_type}.pcap"));
+            std::fs::write(&path, write(link_type, &packets)).unwrap();
+            Capture { link_type, packets, path }
+        })
+        .collect()
+}
+
+/// Shortens all, and every sixth to somewhere in its headers.
+fn cut(packets: &mut [Packet]) {
+    for (index, packet) in packets.iter_mut().enumerate() {
+        let keep = if index % 6 == 5 { (index * 7) % CUT_BYTES } else { KEPT_BYTES };
+        packet.data.truncate(keep);
+    }
+}
+
+/// The packets of a classic capture in little-endian order, as tcpdump writes them here.
+pub(crate) fn read(bytes: &[u8]) -> Option<(u16, Vec<Packet>)> {
+    let word = |at: usize| bytes.get(at..at + 4).map(|word| u32::from_le_bytes(word.try_into().unwrap()));
+    let link_type = u16::try_from(word(20)? & 0xffff).unwrap();
+    let mut packets = Vec::new();
+    let mut at = 24;
+    while let (Some(length), Some(orig_len)) = (word(at + 8), word(at + 12)) {
+        let end = at + 16 + length as usize;
+        let Some(data) = bytes.get(at + 16..end) else { break };
+        packets.push(Packet { data: data.to_vec(), orig_len });
+        at = end;
+    }
+    Some((link_type, packets))
+}
+
+fn write(link_type: u16, packets: &[Packet]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for word in [0xa1b2_c3d4, 0x0004_0002, 0, 0, 262_144, u32::from(link_type)] {
+        bytes.extend(u32::to_le_bytes(word));
+    }
+    for packet in packets {
+        for word in [0, 0, u32::try_from(packet.data.len()).unwrap(), packet.orig_len] {
+            bytes.extend(u32::to_le_bytes(word));
+        }
+        bytes.extend(&packet.data);
+    }
+    bytes
+}
+
+/// An Ethernet frame's payload under another link header, where that can carry it.
+fn rewrite(packet: &Packet, link_type: u16) -> Option<Packet> {
+    let kind = u16::from_be_bytes(packet.data.get(12..14)?.try_into().unwrap());
+    let payload = packet.data.get(14..)?;
+    let (ip, ip6) = (kind == 0x800, kind == 0x86dd);
+    let proto = if kind <= 1500 { 4 } else { kind };
+    let seed = packet.data.get(20).copied().unwrap_or(0);
+    let header: Vec<u8> = match link_type {
+        0 | 108 => {
+            let family = if ip {
+                2
+            } else if ip6 {
+                [24, 28, 30, 10][usize::from(seed % 4)]
+            } else {
+                7
+            };
+            if link_type == 0 { u32::to_le_bytes(family).into() } else { u32::to_be_bytes(family).into() }
+        }
+        9 => [
+            &[0xff, 3][..],
+            &if ip {
+                [0, 0x21]
+            } else if ip6 {
+                [0, 0x57]
+            } else if kind == 0x8847 {
+                [2, 0x81]
+            } else {
+                [0xc0, 0x21]
+            },
+        ]
+        .concat(),
+        104 => [&[0x0f, 0][..], &kind.to_be_bytes()].concat(),
+        113 => [&[0, seed % 5, 0, 1, 0, 6, 0, 1, 2, 3, 4, 5, 0, 0][..], &proto.to_be_bytes()].concat(),
+        276 => {
+            [&proto.to_be_bytes()[..], &[0, 0, 0, 0, 0, seed % 3, 0, 1, seed % 5, 6, 0, 1, 2, 3, 4, 5, 0, 0]].concat()
+        }
+        101 if ip || ip6 => Vec::new(),
+        228 if ip => Vec::new(),
+        229 if ip6 => Vec::new(),
+        _ => return None,
+    };
+    let data = [&header, payload].concat();
+    let orig_len = packet.orig_len - 14 + u32::try_from(header.len()).unwrap();
+    Some(Packet { data, orig_len })
+}
+
+/// Frames of protocols that the corpus lacks.
+fn crafted() -> Vec<Packet> {
+    const MULTICAST: [u8; 6] = [1, 0x80, 0xc2, 0, 0, 0];
+    const STATION: [u8; 6] = [0, 0x11, 0x22, 0x33, 0x44, 0x55];
+    let frame = |destination: [u8; 6], kind: u16, payload: &[u8]| {
+        let mut data = [&destination[..], &[0, 1, 2, 3, 4, 5], &kind.to_be_bytes(), payload].concat();
+        data.resize(data.len().max(60), 0);
+        Packet { orig_len: u32::try_from(data.len()).unwrap(), data }
+    };
+    let ip = |protocol: u8, payload: &[u8]| {
+        [&[0x45, 0, 0, 60, 0, 1, 0, 0, 64, protocol, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2][..], payload].concat()
+    };
+    let ip6 = |next: u8, payload: &[u8]| {
+        let mut header = vec![0x60, 0, 0, 0, 0, 20, next, 64];
+        header.extend([0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+        header.extend([0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2]);
+        [&header, payload].concat()
+    };
+    let mut packets = vec![
+        frame(MULTICAST, 38, &[0x42, 0x42, 3, 0, 0, 0]),
+        frame(MULTICAST, 40, &[0xe0, 0xe0, 3, 0xff, 0xff]),
+        frame(MULTICAST, 40, &[0xff, 0xff, 0, 30]),
+        frame(MULTICAST, 40, &[0xf0, 0xf0, 3, 44]),
+        frame(MULTICAST, 40, &[6, 6, 3, 0x45]),
+        frame(MULTICAST, 40, &[0xaa, 0xaa, 3, 0, 0, 0, 0x81, 0x37, 1]),
+        frame(MULTICAST, 40, &[0xaa, 0xaa, 3, 8, 0, 7, 0x80, 0x9b, 1]),
+        frame(MULTICAST, 40, &[0xaa, 0xaa, 3, 0, 0, 0, 0x80, 0xf3, 1]),
+        frame(STATION, 40, &[4, 4, 0x01]),
+        frame(STATION, 40, &[4, 4, 0x05]),
+        frame(STATION, 40, &[4, 4, 0x10]),
+        frame(STATION, 40, &[4, 4, 0xaf]),
+        frame(
+            [0xff; 6],
+            0x8035,
+            &[0, 1, 8, 0, 6, 4, 0, 3, 0, 1, 2, 3, 4, 5, 10, 0, 0, 1, 0, 1, 2, 3, 4, 5, 10, 0, 0, 2],
+        ),
+        frame(
+            [0xff; 6],
+            0x0806,
+            &[0, 1, 8, 0, 6, 4, 0, 1, 0, 1, 2, 3, 4, 5, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 10, 0, 0, 2],
+        ),
+        frame(STATION, 0x8863, &[0x11, 9, 0, 0, 0, 4]),
+        frame(
+            STATION,
+            0x8864,
+            &[&[0x11, 0, 0, 0x27, 0, 62, 0, 0x21][..], &ip(17, &[0, 53, 0, 80, 0, 20, 0, 0])].concat(),
+        ),
+        frame(
+            STATION,
+            0x8864,
+            &[&[0x11, 0, 0, 1, 0, 62, 0, 0x57][..], &ip6(17, &[0, 53, 0, 53, 0, 20, 0, 0])].concat(),
+        ),
+        frame(STATION, 0x8864, &[0x11, 0, 0, 1, 0, 62, 2, 0x81, 0, 1, 1, 64, 0x45]),
+        frame(STATION, 0x8847, &[&[0, 0, 0x10, 64, 0, 0, 0x21, 64][..], &ip(6, &[0, 80, 1, 187])].concat()),
+        frame(STATION, 0x8847, &[&[0, 1, 1, 64][..], &ip6(6, &[0, 80, 1, 187])].concat()),
+        frame(STATION, 0x9100, &[&[0, 1, 0x81, 0, 0, 2, 8, 0][..], &ip(1, &[8, 0, 0, 0])].concat()),
+        frame(STATION, 0x88a8, &[&[0x20, 100, 0x86, 0xdd][..], &ip6(58, &[135, 0, 0, 0])].concat()),
+        frame(STATION, 0x86dd, &ip6(44, &[6, 0, 0, 0, 0, 0, 0, 1, 0, 80, 1, 187])),
+        frame(STATION, 0x86dd, &ip6(132, &[0x96, 0x0c, 0x96, 0x0c])),
+        frame(
+            STATION,
+            0x86dd,
+            &ip6(
+                17,
+                &[&[0x30, 0, 0x17, 0xc1, 0, 60, 0, 0, 0, 0, 0x86, 0xdd, 0, 0, 0xb, 0][..], &ip6(6, &[0, 22, 0, 80])]
+                    .concat(),
+            ),
+        ),
+        frame(
+            STATION,
+            0x0800,
+            &ip(
+                17,
+                &[
+                    &[0x30, 0, 0x17, 0xc1, 0, 60, 0, 0, 1, 0, 8, 0, 0, 0, 0xb, 0, 1, 2, 3, 4][..],
+                    &ip(6, &[0, 22, 0, 80]),
+                ]
+                .concat(),
+            ),
+        ),
+        frame(STATION, 0x0800, &ip(17, &[0x30, 0, 0x17, 0xc1, 0, 60, 0, 0, 0x40, 0, 8, 0, 0, 0, 0xb, 0])),
+        frame(
+            [0xff; 6],
+            0x0800,
+            &[0x46, 0, 0, 60, 0, 1, 0, 0, 1, 2, 0, 0, 10, 0, 0, 1, 255, 255, 255, 255, 0x94, 4, 0, 0, 0x16, 0],
+        ),
+        frame(
+            [1, 0, 0x5e, 0, 0, 1],
+            0x0800,
+            &[0x45, 0, 0, 60, 0, 1, 0, 0, 1, 103, 0, 0, 0, 0, 0, 0, 224, 0, 0, 1, 0x20, 0],
+        ),
+    ];
+    packets.extend(
+        [6, 9, 46, 50, 51, 89, 112, 132].map(|protocol| frame(STATION, 0x0800, &ip(protocol, &[0, 80, 0, 80, 1]))),
+    );
+    packets.extend(
+        [15, 16, 17, 18, 20, 24, 25, 26, 27].map(|pdu| frame(STATION, 40, &[0xfe, 0xfe, 3, 0x83, 27, 1, 0, pdu])),
+    );
+    packets.extend([0x81, 0x82].map(|nlpid| frame(STATION, 40, &[0xfe, 0xfe, 3, nlpid, 27, 1, 0, 1])));
+    packets.extend(
+        [0x6001, 0x6002, 0x6003, 0x6004, 0x6007, 0x809b, 0x80f3, 0x8137, 0x9000, 0xfefe]
+            .map(|kind| frame(STATION, kind, &[0, 1, 0x83, 0, 0, 0, 15])),
+    );
+    packets
+}
