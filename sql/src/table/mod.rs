@@ -7,6 +7,7 @@
 //!                        else ─► scan: Parquet with a row selection, so that only those pages are decoded
 //! ```
 
+mod causes;
 mod evaluate;
 mod frame;
 mod merged;
