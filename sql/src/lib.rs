@@ -13,6 +13,7 @@
 //! SQLSTATE and, where it has one, a position in the text.
 
 mod catalog;
+mod comments;
 mod config;
 mod cooperate;
 mod copy;
@@ -31,6 +32,7 @@ mod tests;
 mod udf;
 
 pub use catalog::{CATALOG, PUBLIC, SYSTEM};
+pub use comments::Comment;
 pub use config::{Config, DEFAULT_MEMORY_LIMIT_BYTES, DEFAULT_SPILL_LIMIT_BYTES};
 pub use copy::{CopyData, CopyFormat, CopyOptions, CopyOut, CopyPlan};
 pub use database::Database;
