@@ -91,6 +91,11 @@ fn psql_describes_what_there_is() {
         ("\\dt", ["packets", "flows"]),
         ("\\d packets", ["src_ip", "timestamp with time zone"]),
         ("\\d flows", ["community_id", "bigint"]),
+        ("\\d+ packets", ["Arrival time, ns precision, UTC.", "Stable id of the frame"]),
+        ("\\d+ flows", ["Description", "end_ts - start_ts, ns."]),
+        ("\\dt+", ["One row per captured frame", "One row per column of the tables"]),
+        ("\\d+ system.segments", ["Description", "raw_bytes"]),
+        ("\\du", ["wiretape", "List of roles"]),
     ] {
         let output = run(server.psql(&["-c", command]).stdin(Stdio::null()));
         let out = String::from_utf8(output.stdout).unwrap();
@@ -101,7 +106,12 @@ fn psql_describes_what_there_is() {
                 String::from_utf8_lossy(&output.stderr)
             );
         }
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{command}");
     }
+    let comments = "select count(*) from pg_description d join pg_class c on c.oid = d.objoid \
+                    where c.relname = 'packets' and d.objsubid > 0 and d.classoid = 'pg_class'::regclass";
+    let columns = OFFICE.number("select count(*) from system.columns where table_name = 'packets'");
+    assert_eq!(server.rows(comments), format!("{columns}\n"));
     let columns = run(server.psql(&["-At", "-c", "\\d packets"]).stdin(Stdio::null())).stdout;
     let described = String::from_utf8(columns).unwrap().lines().filter(|l| l.contains('|')).count();
     assert_eq!(described as i64, OFFICE.number("select count(*) from system.columns where table_name = 'packets'"));
@@ -168,6 +178,35 @@ fn ctrl_c_in_psql_cancels_the_query() {
     assert!(text.contains("57014: canceling statement due to user request"), "{text}");
     assert!(began.elapsed() < Duration::from_secs(10), "{:?} to cancel", began.elapsed());
     assert_eq!(server.rows("select 1"), "1\n", "the server goes on");
+}
+
+/// Ticks of processor time that a process has used (proc(5), `stat`, fields 14 and 15).
+fn processor_ticks(child: &Child) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+    let after_name = stat.rsplit(") ").next().unwrap();
+    after_name.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+}
+
+/// A join from which no row ever comes has nothing to hand over, and must notice all the same.
+#[test]
+fn a_cancelled_join_without_rows_leaves_the_processor() {
+    if !tool("psql") {
+        return;
+    }
+    let server = Server::start();
+    let silent = "select count(*) from generate_series(1, 100000) a cross join generate_series(1, 100000) b \
+                  where a.value + b.value < 0";
+    let child = server.psql(&["-c", silent]).stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_secs(5));
+    assert!(processor_ticks(&server.child) > 50, "the join is under way");
+    signal(&child, "INT");
+    let text = String::from_utf8(wait(child, PATIENCE).stderr).unwrap();
+    assert!(text.contains("canceling statement due to user request"), "{text}");
+    std::thread::sleep(Duration::from_secs(2));
+    let then = processor_ticks(&server.child);
+    std::thread::sleep(Duration::from_secs(2));
+    let more = processor_ticks(&server.child) - then;
+    assert!(more < 20, "{more} ticks of processor time in two seconds after the end");
 }
 
 #[test]

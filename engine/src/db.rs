@@ -5,7 +5,8 @@
 //! open segment goes only after the manifest lists it as sealed, so whatever happens meanwhile its rows are seen once.
 
 use std::{
-    fs, io,
+    fs::{self, File, TryLockError},
+    io,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
     time::SystemTime,
@@ -16,6 +17,7 @@ use crate::{
     live::LiveSegment,
     manifest::{Import, Manifest},
     raw::RawReader,
+    retention::Policy,
     segment::{folder_id, folder_name},
 };
 
@@ -76,6 +78,12 @@ impl Db {
     /// The tables it was opened with.
     pub fn tables(&self) -> &'static [&'static TableDef] {
         self.tables
+    }
+
+    /// Whether a process holds the writer's lock right now.
+    pub fn is_being_written(&self) -> bool {
+        File::open(self.dir.join("LOCK"))
+            .is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     /// The newest version, the same `Arc` as long as nothing changes. Costs a few system calls then.
@@ -187,6 +195,11 @@ impl View {
     /// Capture files that were imported, in order.
     pub fn imports(&self) -> &[Import] {
         &self.manifest.imports
+    }
+
+    /// What the last recorder was told to keep.
+    pub fn policy(&self) -> &Policy {
+        &self.manifest.policy
     }
 
     /// Rows of `table` in all sealed segments. For a table of parts these are parts.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result, fs::Fs, sealed_json};
+use crate::{Error, Result, fs::Fs, retention::Policy, sealed_json};
 
 /// The format this code writes, and the newest it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -26,6 +26,9 @@ pub struct Manifest {
     pub segments: Vec<SegmentEntry>,
     /// Capture files that were imported, in order.
     pub imports: Vec<Import>,
+    /// What the last recorder was told to keep.
+    #[serde(default, skip_serializing_if = "Policy::is_unlimited")]
+    pub policy: Policy,
 }
 
 /// One live segment.
@@ -88,6 +91,7 @@ impl Default for Manifest {
             next_segment: FIRST_SEGMENT,
             segments: Vec::new(),
             imports: Vec::new(),
+            policy: Policy::default(),
         }
     }
 }

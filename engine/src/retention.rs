@@ -4,8 +4,11 @@
 //! take a tenth and are wanted for months. Each tier has its own age, the packets their own budget, and all of it one
 //! budget together. What is oldest goes first, always, so that what is left is one unbroken stretch of time per tier.
 
+use serde::{Deserialize, Serialize};
+
 /// What a database may keep. None is no limit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Policy {
     /// Age in ns of the newest row of a segment, from which the whole segment goes.
     pub max_age_ns: Option<i64>,

@@ -25,7 +25,7 @@ use crate::{
     fs::Fs,
     manifest::{Import, Manifest, SegmentEntry},
     raw::{Codec, LOG_FILE, LogWriter},
-    retention::Expired,
+    retention::{Expired, Policy},
     segment::{OpenSegment, Sealed, folder_id, folder_name},
 };
 
@@ -163,6 +163,11 @@ impl Writer {
     /// Changes the import records.
     pub fn edit_imports(&mut self, edit: impl FnOnce(&mut Vec<Import>)) -> Result<()> {
         self.publish(|m| edit(&mut m.imports))
+    }
+
+    /// Notes what a recorder was told to keep, for those who look.
+    pub fn set_policy(&mut self, policy: Policy) -> Result<()> {
+        if self.manifest.policy == policy { Ok(()) } else { self.publish(|m| m.policy = policy) }
     }
 
     /// Takes what has expired out of the manifest. The files go with the next [`sweep`](Self::sweep).

@@ -196,6 +196,8 @@ fn import_source(
                 }
             }
             Ok(None) => break ImportState::Complete,
+            // A source that can be left, a pipe for example, fails when it is to stop.
+            Err(_) if stop.load(Ordering::Relaxed) => break ImportState::Interrupted,
             Err(e @ SourceError::Damaged { .. }) => break ImportState::Damaged(e.to_string()),
             Err(e) => return Err(e.into()),
         }

@@ -9,20 +9,16 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use datafusion::{
-    scalar::ScalarValue,
-    sql::{parser::Statement as DfStatement, sqlparser::ast::Statement as SqlStatement},
-};
+use datafusion::{scalar::ScalarValue, sql::parser::Statement as DfStatement};
 use futures::FutureExt;
 use pgwire::{api::Type, messages::response::TransactionStatus};
 use wiretape_sql::{Ast, CopyOut, Database, Kind, Outcome, Prepared, Session};
 
 use crate::{
     catalog::{self, Catalog},
-    encode::{Column, Format},
+    encode::{Column, Format, columns},
     error::PgError,
     hooks::{self, Command},
-    names::{self, OutputNames},
     params::Parameter,
     rows::{QUERY_PLAN, RowSource, RowStream, plan_lines},
     script::Piece,
@@ -171,22 +167,12 @@ impl Backend {
         if let Some(ast) = rewritten {
             statement.ast = Ast::Sql(Box::new(DfStatement::Statement(Box::new(ast))));
         }
-        let names = match &mut statement.ast {
-            Ast::Sql(ast) => match ast.as_mut() {
-                DfStatement::Statement(ast) => match ast.as_mut() {
-                    SqlStatement::Query(query) => names::alias_outputs(query),
-                    _ => OutputNames::default(),
-                },
-                _ => OutputNames::default(),
-            },
-            Ast::Copy(_) => OutputNames::default(),
-        };
         let kind = statement.kind();
         let prepared = Box::pin(self.session.plan(&statement)).await.map_err(|error| located(error.into()))?;
         let columns = match (&prepared, kind) {
             (_, Kind::Explain) => vec![Column::new(QUERY_PLAN, Type::TEXT)],
-            (Prepared::Copy(copy), _) => OutputNames::default().columns(&copy.schema()),
-            _ => names.columns(&prepared.schema()),
+            (Prepared::Copy(copy), _) => columns(&copy.schema()),
+            _ => columns(&prepared.schema()),
         };
         let inferred = prepared.parameter_types().map_err(PgError::from)?;
         let count = inferred.len().max(declared.len());

@@ -1,11 +1,13 @@
-//! Rows as COPY data: PostgreSQL's text, CSV and binary forms. Each row is a CopyData message, which some clients rely
-//! on; capture files are passed through as they come.
+//! Rows as COPY data: PostgreSQL's text, CSV and binary forms. To a client each row is a CopyData message, which some
+//! rely on; a [`CopyEncoder`] gives the same bytes without the protocol around them. Capture files are passed through as
+//! they come.
 
+use arrow::{array::RecordBatch, datatypes::Schema};
 use bytes::{BufMut, Bytes, BytesMut};
-use wiretape_sql::{CopyFormat, CopyOptions};
+use wiretape_sql::{CopyFormat, CopyOptions, SqlError};
 
 use crate::{
-    encode::{BatchRows, Column, Reader, begin_length, end_message},
+    encode::{BatchRows, Column, Reader, begin_length, columns, end_message},
     error::PgError,
 };
 
@@ -13,6 +15,41 @@ use crate::{
 const BINARY_HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 /// The field count -1 ends the data.
 const BINARY_TRAILER: &[u8] = b"\xff\xff";
+
+/// The bytes that psql would write for a `COPY … TO STDOUT` in text, CSV or binary.
+#[derive(Debug)]
+pub struct CopyEncoder<'a>(RowCopier<'a>);
+
+impl<'a> CopyEncoder<'a> {
+    /// An encoder by `options`, whose format is text, CSV or binary.
+    pub fn new(options: &'a CopyOptions) -> Self {
+        Self(RowCopier::new(options))
+    }
+
+    /// What comes before the first row of `schema`.
+    pub fn start(&mut self, schema: &Schema) -> Bytes {
+        let mut out = BytesMut::new();
+        self.0.write_start(&columns(schema), &mut out);
+        out.freeze()
+    }
+
+    /// The rows of `batch`. A value that has no binary form is an error.
+    pub fn rows(&mut self, batch: &RecordBatch) -> Result<Bytes, SqlError> {
+        let mut out = BytesMut::new();
+        let mut rows = BatchRows::new(batch).map_err(PgError::into_sql)?;
+        while let Some(row) = rows.take_row() {
+            self.0.write_row(&rows, row, &mut out).map_err(PgError::into_sql)?;
+        }
+        Ok(out.freeze())
+    }
+
+    /// What comes after the last row.
+    pub fn end(&mut self) -> Bytes {
+        let mut out = BytesMut::new();
+        self.0.write_end(&mut out);
+        out.freeze()
+    }
+}
 
 /// Writes the rows of one COPY.
 #[derive(Debug)]
@@ -31,15 +68,13 @@ impl<'a> RowCopier<'a> {
     /// What comes before the first row.
     pub(crate) fn write_start(&mut self, columns: &[Column], out: &mut BytesMut) {
         match self.options.format {
-            CopyFormat::Binary => put_copy_data(BINARY_HEADER, out),
+            CopyFormat::Binary => out.put_slice(BINARY_HEADER),
             _ if self.options.header == Some(true) => {
-                let message = begin_message(out);
                 for (index, column) in columns.iter().enumerate() {
                     self.separate(index, out);
                     self.put_value(column.name.as_bytes(), out);
                 }
                 out.put_u8(b'\n');
-                end_message(message, out);
             }
             _ => {}
         }
@@ -47,7 +82,6 @@ impl<'a> RowCopier<'a> {
 
     /// One row.
     pub(crate) fn write_row(&mut self, batch: &BatchRows, row: usize, out: &mut BytesMut) -> Result<(), PgError> {
-        let message = begin_message(out);
         if self.options.format == CopyFormat::Binary {
             out.put_i16(i16::try_from(batch.columns.len()).unwrap_or(i16::MAX));
             for column in &batch.columns {
@@ -60,14 +94,13 @@ impl<'a> RowCopier<'a> {
             }
             out.put_u8(b'\n');
         }
-        end_message(message, out);
         Ok(())
     }
 
     /// What comes after the last row.
     pub(crate) fn write_end(&mut self, out: &mut BytesMut) {
         if self.options.format == CopyFormat::Binary {
-            put_copy_data(BINARY_TRAILER, out);
+            out.put_slice(BINARY_TRAILER);
         }
     }
 
@@ -142,11 +175,18 @@ impl<'a> RowCopier<'a> {
     }
 }
 
-/// Appends `data` as a CopyData message.
-pub(crate) fn put_copy_data(data: &[u8], out: &mut BytesMut) {
-    let message = begin_message(out);
-    out.put_slice(data);
-    end_message(message, out);
+/// Appends what `write` writes as a CopyData message; none if that is nothing.
+pub(crate) fn put_copy_data<T>(out: &mut BytesMut, write: impl FnOnce(&mut BytesMut) -> T) -> T {
+    let before = out.len();
+    out.put_u8(b'd');
+    let message = begin_length(out);
+    let written = write(out);
+    if out.len() > message {
+        end_message(message, out)
+    } else {
+        out.truncate(before)
+    }
+    written
 }
 
 /// Bytes of a capture file in one CopyData message at most, so that a large piece is written as it goes.
@@ -155,11 +195,6 @@ const MAX_COPY_DATA_BYTES: usize = 256 << 10;
 /// `bytes` in pieces of a message each.
 pub(crate) fn copy_data_pieces(bytes: &Bytes) -> impl Iterator<Item = &[u8]> {
     bytes.chunks(MAX_COPY_DATA_BYTES)
-}
-
-fn begin_message(out: &mut BytesMut) -> usize {
-    out.put_u8(b'd');
-    begin_length(out)
 }
 
 /// Delimiters and quotes are single bytes; the `sql` crate refuses others.
@@ -172,7 +207,7 @@ fn put_char(c: char, out: &mut BytesMut) {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+    use arrow::array::{ArrayRef, Int64Array, StringArray};
 
     use super::*;
 
@@ -180,23 +215,16 @@ mod tests {
         let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("a\tb\"c,\\"), None, Some("")]));
         let numbers: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), Some(2), None]));
         let batch = RecordBatch::try_from_iter([("t", texts), ("n", numbers)]).unwrap();
-        let columns = ["t", "n"].map(|name| Column::new(name, pgwire::api::Type::TEXT));
-        let mut rows = BatchRows::new(&batch).unwrap();
+        let mut encoder = CopyEncoder::new(options);
+        [encoder.start(&batch.schema()), encoder.rows(&batch).unwrap(), encoder.end()].concat()
+    }
+
+    #[test]
+    fn a_message_holds_what_is_written_and_nothing_is_no_message() {
         let mut out = BytesMut::new();
-        let mut copier = RowCopier::new(options);
-        copier.write_start(&columns, &mut out);
-        while let Some(row) = rows.take_row() {
-            copier.write_row(&rows, row, &mut out).unwrap();
-        }
-        copier.write_end(&mut out);
-        let (mut data, mut rest) = (Vec::new(), &out[..]);
-        while !rest.is_empty() {
-            assert_eq!(rest[0], b'd');
-            let length = usize::try_from(u32::from_be_bytes(rest[1..5].try_into().unwrap())).unwrap();
-            data.extend(&rest[5..length + 1]);
-            rest = &rest[length + 1..];
-        }
-        data
+        put_copy_data(&mut out, |out| out.put_slice(b"ab"));
+        put_copy_data(&mut out, |_| ());
+        assert_eq!(out, b"d\0\0\0\x06ab"[..]);
     }
 
     #[test]

@@ -81,6 +81,15 @@ impl PgError {
         self
     }
 
+    /// For those who are no client.
+    pub(crate) fn into_sql(self) -> SqlError {
+        let sqlstate = match self.sqlstate {
+            Cow::Borrowed(sqlstate) => sqlstate,
+            Cow::Owned(_) => "XX000",
+        };
+        SqlError::new(sqlstate, self.message)
+    }
+
     pub(crate) fn is_fatal(&self) -> bool {
         self.severity == Severity::Fatal
     }

@@ -3,7 +3,7 @@
 //! ```text
 //!  socket ─ wire ─► connection ─ startup | simple | extended ─► backend ─┬─ hooks    SET, BEGIN, FETCH, DISCARD …
 //!                       ▲                                                ├─ catalog  pg_catalog, its rewriting
-//!                       │                                                └─ names ─► wiretape_sql::Session
+//!                       │                                                └─ everything else ─► wiretape_sql::Session
 //!                       └── send ◄── encode | copy ◄── rows ◄──────────────── batches
 //! ```
 //!
@@ -28,7 +28,6 @@ mod copy;
 mod encode;
 mod error;
 mod hooks;
-mod names;
 mod params;
 mod rows;
 mod script;
@@ -36,4 +35,5 @@ mod server;
 mod settings;
 mod wire;
 
+pub use copy::CopyEncoder;
 pub use server::{DEFAULT_MAX_CONNECTIONS, Server, ServerConfig, ServerError};

@@ -14,6 +14,7 @@
 
 pub mod bpf;
 mod catalog;
+mod comments;
 mod config;
 mod cooperate;
 mod copy;
@@ -21,6 +22,7 @@ mod database;
 mod error;
 pub mod export;
 mod limit;
+mod names;
 mod prepared;
 mod session;
 mod statement;
@@ -31,10 +33,12 @@ mod tests;
 mod udf;
 
 pub use catalog::{CATALOG, PUBLIC, SYSTEM};
+pub use comments::Comment;
 pub use config::{Config, DEFAULT_MEMORY_LIMIT_BYTES, DEFAULT_SPILL_LIMIT_BYTES};
 pub use copy::{CopyData, CopyFormat, CopyOptions, CopyOut, CopyPlan};
 pub use database::Database;
 pub use error::SqlError;
+pub use names::unique_names;
 pub use prepared::{Outcome, Prepared, QueryPlan, SetPlan};
 pub use session::Session;
 pub use statement::{Ast, CopySource, CopyStatement, CopyTarget, Kind, Statement};

@@ -10,7 +10,7 @@ use datafusion::{
 };
 use wiretape_engine::View;
 
-use crate::{CopyOut, CopyPlan, SqlError, Statement, copy::Capture};
+use crate::{CopyOut, CopyPlan, SqlError, Statement, copy::Capture, names::OutputNames};
 
 /// A planned statement. It may be run any number of times, each time over the newest version of the database.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub struct QueryPlan {
     pub(crate) plan: LogicalPlan,
     pub(crate) state: SessionState,
     pub(crate) view: Arc<View>,
+    /// The names its rows have for the client, by their places in `plan`.
+    pub(crate) names: OutputNames,
     pub(crate) schema: SchemaRef,
     /// Whether the query was cut down to its `packet_id`, for a capture file.
     pub(crate) packet_ids: Option<Capture>,
@@ -71,7 +73,8 @@ impl std::fmt::Debug for Outcome {
 }
 
 impl Prepared {
-    /// The columns of the rows that running gives; empty for statements that give none.
+    /// The columns of the rows that running gives, named as PostgreSQL names them, so that a name may come twice; empty
+    /// for statements that give none.
     pub fn schema(&self) -> SchemaRef {
         match self {
             Prepared::Query(query) => Arc::clone(&query.schema),

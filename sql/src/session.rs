@@ -33,7 +33,7 @@ use crate::{
     copy,
     error::Scope,
     limit::{self, Deadline},
-    statement, table, udf,
+    names, statement, table, udf,
 };
 
 /// One connection's view of a [`Database`]. Settings are its own; statements may run at the same time.
@@ -167,7 +167,7 @@ impl Session {
     pub(crate) async fn plan_query(&self, statement: &Statement, ast: &DfStatement) -> Result<QueryPlan, SqlError> {
         let Pinned { state, view } = self.pin()?;
         let scope = Scope { text: &statement.text, state: Some(&state), memory_limit: self.memory_limit() };
-        let plan = state.statement_to_plan(ast.clone()).await.map_err(|e| scope.explain(&e))?;
+        let (plan, names) = names::plan(&state, ast.clone()).await.map_err(|e| scope.explain(&e))?;
         refuse_writing_plan(&plan, &statement.text)?;
         // Type errors belong to planning, but parameters without a type would be taken for one.
         let plan = if plan.get_parameter_types()?.is_empty() {
@@ -178,8 +178,8 @@ impl Session {
         } else {
             plan
         };
-        let schema = Arc::new(plan.schema().as_arrow().clone());
-        Ok(QueryPlan { statement: statement.clone(), plan, state, view, schema, packet_ids: None })
+        let schema = names.schema(plan.schema().as_arrow());
+        Ok(QueryPlan { statement: statement.clone(), plan, state, view, names, schema, packet_ids: None })
     }
 
     /// Starts a query over the newest version of the database; nothing ends it but its end or being dropped.
@@ -225,6 +225,7 @@ impl Session {
         let stream = start.await.map_err(|e| scope.explain(&e))?;
         let memory_limit = self.memory_limit();
         let explain = move |e| DataFusionError::from(Scope { text: "", state: None, memory_limit }.explain(&e));
+        let stream = names::renamed(stream, &query.names);
         Ok(Box::pin(RecordBatchStreamAdapter::new(stream.schema(), stream.map_err(explain))))
     }
 

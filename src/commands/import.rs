@@ -14,10 +14,13 @@ use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, Progres
 use wiretape_engine::{Writer, manifest::ImportState};
 use wiretape_ingest::{
     import::{ImportConfig, ImportError, ImportReport, Progress, import_file, import_stream},
-    source::CaptureFile,
+    source::{CaptureFile, SourceError},
 };
 
-use super::captures::{Input, expand};
+use super::{
+    captures::{Input, expand},
+    stdin::Stoppable,
+};
 use crate::{
     End, Failure,
     cli::Global,
@@ -106,19 +109,28 @@ fn one(writer: &mut Writer, db_dir: &Path, input: &Input, global: &Global, again
     let mut progress = |at: Progress| bar.at(at);
     let result = match input {
         Input::File(path) => import_file(writer, db_dir, path, &config, &mut progress, interrupt::flag()),
-        Input::Stdin => CaptureFile::from_reader("standard input".to_owned(), Box::new(io::stdin()))
+        Input::Stdin => stdin()
             .map_err(ImportError::from)
             .and_then(|source| import_stream(writer, db_dir, source, &config, &mut progress, interrupt::flag())),
     };
     bar.clear();
     match result {
-        Ok(report) => Ok(tell(&name(input), &report, began, global.quiet)),
+        Ok(report) => Ok(tell(input, &report, began, global.quiet)),
         Err(ImportError::Store(e)) => Err(e.into()),
+        Err(_) if interrupt::flag().load(Ordering::Relaxed) => {
+            eprintln!("stopped: nothing of {} is in", name(input));
+            Ok(FileEnd::Stopped)
+        }
         Err(e) => {
             eprintln!("{}", Failure::from(e));
-            Ok(if interrupt::flag().load(Ordering::Relaxed) { FileEnd::Stopped } else { FileEnd::Refused })
+            Ok(FileEnd::Refused)
         }
     }
+}
+
+fn stdin() -> Result<CaptureFile, SourceError> {
+    let input = Stoppable::new(io::stdin(), interrupt::flag());
+    CaptureFile::from_reader("standard input".to_owned(), Box::new(input))
 }
 
 fn name(input: &Input) -> String {
@@ -128,7 +140,8 @@ fn name(input: &Input) -> String {
     }
 }
 
-fn tell(name: &str, report: &ImportReport, began: Instant, quiet: bool) -> FileEnd {
+fn tell(input: &Input, report: &ImportReport, began: Instant, quiet: bool) -> FileEnd {
+    let name = name(input);
     let packets = count(report.packets, "packet");
     let segments = count(report.segments.len() as u64, "segment");
     if !quiet {
@@ -147,7 +160,11 @@ fn tell(name: &str, report: &ImportReport, began: Instant, quiet: bool) -> FileE
             FileEnd::Damaged
         }
         ImportState::Interrupted => {
-            eprintln!("stopped: {packets} of {name} are in and sealed; importing it again goes on from there");
+            let again = match input {
+                Input::File(_) => "; importing it again goes on from there",
+                Input::Stdin => "",
+            };
+            eprintln!("stopped: {packets} of {name} are in and sealed{again}");
             FileEnd::Stopped
         }
     }

@@ -11,6 +11,7 @@ pub(crate) mod verify;
 mod captures;
 mod database;
 mod results;
+mod stdin;
 
 use crate::{
     End, Failure,

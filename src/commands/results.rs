@@ -7,6 +7,7 @@ use std::{
 };
 
 use futures::StreamExt;
+use wiretape_pgwire_server::CopyEncoder;
 use wiretape_sql::{CopyData, CopyFormat, CopyOut, Kind, Outcome, Prepared, Session, SqlError, Statement};
 
 use crate::{
@@ -103,7 +104,7 @@ async fn write(outcome: Outcome, prepared: &Prepared, kind: Kind, target: &Targe
     }
 }
 
-/// `COPY … TO STDOUT` is for standard output, whatever the format of rows.
+/// `COPY … TO STDOUT` is for standard output, as psql would write it, whatever the format of rows.
 pub(super) async fn copy_out(copy: CopyOut) -> Result<(), Failure> {
     let mut out = Stdout::new();
     match copy.data {
@@ -116,17 +117,17 @@ pub(super) async fn copy_out(copy: CopyOut) -> Result<(), Failure> {
             }
             Ok(out.flush()?)
         }
-        CopyData::Batches(mut rows) if copy.options.format == CopyFormat::Csv => {
-            let mut writer = RowWriter::new(Format::Csv, &rows.schema(), Layout::Pipe, Box::new(out))?;
-            while let Some(batch) = rows.next().await {
-                writer.write(&batch.map_err(SqlError::from)?)?;
+        CopyData::Batches(mut rows) => {
+            let mut encoder = CopyEncoder::new(&copy.options);
+            if copy.options.format == CopyFormat::Binary && io::stdout().is_terminal() {
+                return Err(Failure::new("binary rows are not for a terminal").hint("send them into a file or a pipe"));
             }
-            Ok(writer.finish()?)
-        }
-        CopyData::Batches(_) => {
-            let format = copy.options.format.name();
-            Err(Failure::new(format!("COPY TO STDOUT in {format} format is for clients of wiretape serve"))
-                .hint("write the query alone, with --format csv, json, ndjson or parquet"))
+            out.write_all(&encoder.start(&rows.schema()))?;
+            while let Some(batch) = rows.next().await {
+                out.write_all(&encoder.rows(&batch.map_err(SqlError::from)?)?)?;
+            }
+            out.write_all(&encoder.end())?;
+            Ok(out.flush()?)
         }
     }
 }

@@ -9,7 +9,7 @@ mod text;
 use std::io::{self, Write};
 
 use arrow::{
-    array::{ArrayRef, RecordBatch, StringArray},
+    array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray},
     datatypes::{Field, Schema, SchemaRef},
     json::writer::{JsonArray, LineDelimited},
 };
@@ -18,6 +18,7 @@ use parquet::{
     basic::{Compression, ZstdLevel},
     file::properties::WriterProperties,
 };
+use wiretape_sql::unique_names;
 
 pub(crate) use plan::PlanWriter;
 pub(crate) use stdout::{Stdout, pipe_is_closed};
@@ -66,6 +67,9 @@ impl RowWriter {
     /// Starts a result with these columns. `layout` matters to tables only.
     pub(crate) fn new(format: Format, schema: &SchemaRef, layout: Layout, out: Out) -> io::Result<RowWriter> {
         let json = || arrow::json::WriterBuilder::new().with_explicit_nulls(true);
+        // A reader of these finds columns by name, a reader of a table or of CSV by place.
+        let by_name = matches!(format, Format::Json | Format::Ndjson | Format::Parquet);
+        let schema = &if by_name { unique_names(schema) } else { SchemaRef::clone(schema) };
         Ok(match format {
             Format::Table => RowWriter::Table(TableWriter::new(schema, layout, out)),
             Format::Markdown => RowWriter::Table(TableWriter::new(schema, Layout::Markdown, out)),
@@ -93,9 +97,9 @@ impl RowWriter {
         match self {
             RowWriter::Table(table) => table.write(batch),
             RowWriter::Csv(csv) => csv.write(&flat(batch)?).map_err(io::Error::other),
-            RowWriter::Json(json) => json.write(batch).map_err(io::Error::other),
-            RowWriter::Ndjson(json) => json.write(batch).map_err(io::Error::other),
-            RowWriter::Parquet(parquet) => parquet.write(batch).map_err(io::Error::other),
+            RowWriter::Json(json) => json.write(&by_name(batch)?).map_err(io::Error::other),
+            RowWriter::Ndjson(json) => json.write(&by_name(batch)?).map_err(io::Error::other),
+            RowWriter::Parquet(parquet) => parquet.write(&by_name(batch)?).map_err(io::Error::other),
         }
     }
 
@@ -117,6 +121,13 @@ impl RowWriter {
             RowWriter::Parquet(parquet) => parquet.into_inner().map_err(io::Error::other)?.flush(),
         }
     }
+}
+
+/// The batch with a name of its own for each column.
+fn by_name(batch: &RecordBatch) -> io::Result<RecordBatch> {
+    let schema = unique_names(&batch.schema());
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(schema, batch.columns().to_vec(), &options).map_err(io::Error::other)
 }
 
 /// The batch with lists and structs as text, which CSV has no other way to hold.

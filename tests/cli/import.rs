@@ -1,9 +1,13 @@
 //! `wiretape import`: what it takes, what it refuses, and what it says of damage.
 
-use std::process::Command;
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
 
 use super::{Desk, text};
-use crate::support::{root, run, tool};
+use crate::support::{root, run, signal, tool, wait};
 
 #[test]
 fn files_folders_globs_and_standard_input_are_imported() {
@@ -124,6 +128,30 @@ fn a_folder_that_holds_other_things_is_not_made_into_a_database() {
     desk.write("thesis/chapter1.txt", b"years of work");
     desk.run(&["import", "--db", "thesis", "x.pcap"]).failed_saying(&["thesis", "the folder is not empty"]);
     assert_eq!(std::fs::read_dir(desk.path("thesis")).unwrap().count(), 1);
+}
+
+/// `tcpdump … | wiretape import -` on a quiet network: nothing comes, and nobody closes the pipe.
+#[test]
+fn ctrl_c_ends_an_import_from_a_pipe_that_is_silent() {
+    let desk = Desk::new();
+    let bytes = std::fs::read(desk.capture("some.pcap", 20)).unwrap();
+    let all_in = "stopped: 20 packets of standard input are in and sealed\n";
+    for (sent, said) in [(&bytes[..], all_in), (&[], "stopped: nothing of standard input is in\n")] {
+        let mut command = desk.command(&["import", "-"]);
+        let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut pipe = child.stdin.take().unwrap();
+        pipe.write_all(sent).unwrap();
+        std::thread::sleep(Duration::from_millis(700));
+        signal(&child, "INT");
+        let began = Instant::now();
+        let output = wait(child, Duration::from_secs(60));
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?} to end", began.elapsed());
+        drop(pipe);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(text.contains(said), "{text}");
+        assert_eq!(output.status.code(), Some(130), "{text}");
+    }
+    assert_eq!(desk.packets(), 20);
 }
 
 #[test]

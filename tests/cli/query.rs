@@ -115,6 +115,58 @@ fn a_closed_pipe_ends_the_program_without_a_word() {
     }
 }
 
+/// Names are PostgreSQL's; a name that comes twice stays where columns are told apart by place.
+#[test]
+fn columns_are_named_as_in_postgresql_in_every_format() {
+    let desk = Desk::with_packets();
+    let sql = "select count(*), sum(cap_len) > 0, 1, 2, proto::text from packets group by proto limit 0";
+    let of = |format: &str, sql: &str| desk.run(&["query", "--format", format, sql]).ok().text().to_owned();
+    assert_eq!(of("csv", sql), "count,?column?,?column?,?column?,proto\n");
+    assert!(of("table", sql).starts_with(" count | ?column? | ?column? | ?column? | proto\n"));
+    let markdown = "| ?column? | ?column? |\n|---------:|---------:|\n|        1 |        2 |\n";
+    assert_eq!(of("markdown", "select 1, 2"), markdown);
+    let twice = "select 1 as a, 2 as a, max(cap_len) > 0 as b from packets";
+    assert_eq!(of("csv", twice), "a,a,b\n1,2,true\n");
+    assert_eq!(of("ndjson", twice), "{\"a\":1,\"a:2\":2,\"b\":true}\n");
+    assert_eq!(of("json", twice), "[{\"a\":1,\"a:2\":2,\"b\":true}]\n");
+    desk.run(&["query", "--format", "parquet", "-o", "twice.parquet", twice]).ok();
+    assert_eq!(parquet_columns(&desk, "twice.parquet"), ["a", "a:2", "b"]);
+}
+
+#[test]
+fn files_that_copy_writes_have_the_same_names() {
+    let desk = Desk::with_packets();
+    let sql = "select proto, count(*), count(*), sum(cap_len) as cap_len from packets group by 1 order by sum(cap_len)";
+    desk.run(&["query", &format!("copy ({sql}) to 'copied.parquet'")]).ok();
+    assert_eq!(parquet_columns(&desk, "copied.parquet"), ["proto", "count", "count:2", "cap_len"]);
+    desk.run(&["query", "copy (select count(*), count(*) from packets) to 'copied.csv'"]).ok();
+    assert_eq!(std::fs::read_to_string(desk.path("copied.csv")).unwrap(), "count,count:2\n3000,3000\n");
+}
+
+fn parquet_columns(desk: &Desk, name: &str) -> Vec<String> {
+    let file = std::fs::File::open(desk.path(name)).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+    reader.schema().fields().iter().map(|f| f.name().clone()).collect()
+}
+
+/// The bytes are those that psql writes.
+#[test]
+fn copy_to_standard_output_follows_its_options() {
+    let desk = Desk::new();
+    desk.capture("one.pcap", 1);
+    desk.run(&["import", "one.pcap"]).ok();
+    let rows = "select * from (values (1, 'a;b', null), (2, 'say \"x\"', '')) as t(n, word, other) order by n";
+    let of = |options: &str| desk.run(&["query", &format!("copy ({rows}) to stdout {options}")]).ok().text().to_owned();
+    assert_eq!(of("(format csv)"), "1,a;b,\n2,\"say \"\"x\"\"\",\"\"\n");
+    let written = of("(format csv, header, delimiter ';', null '-', quote '''')");
+    assert_eq!(written, "n;word;other\n1;'a;b';-\n2;say \"x\";\n");
+    assert_eq!(of("(format csv, force_quote *)"), "\"1\",\"a;b\",\n\"2\",\"say \"\"x\"\"\",\"\"\n");
+    assert_eq!(of(""), "1\ta;b\t\\N\n2\tsay \"x\"\t\n");
+    let binary = desk.run(&["query", "copy (select 7::bigint) to stdout (format binary)"]).ok().stdout;
+    assert!(binary.starts_with(b"PGCOPY\n\xff\r\n\0"), "{binary:?}");
+    assert!(binary.ends_with(b"\0\x01\0\0\0\x08\0\0\0\0\0\0\0\x07\xff\xff"), "{binary:?}");
+}
+
 #[test]
 fn copy_writes_a_file_and_says_how_much() {
     let desk = Desk::with_packets();

@@ -80,6 +80,14 @@ mod tests {
         assert_eq!(path.unwrap().name(&mut String::from("old")), "mpls/teredo");
     }
 
+    /// The comment of the column says which names there are.
+    #[test]
+    fn the_column_names_every_encapsulation() {
+        let (_, column) = crate::tables::PACKETS.column("tunnel").unwrap();
+        let list = column.comment.rsplit(": ").next().unwrap().trim_end_matches('.');
+        assert_eq!(list.split(", ").collect::<Vec<_>>(), NAMES[1..]);
+    }
+
     #[test]
     fn path_ends_at_its_limit() {
         let mut path = None;

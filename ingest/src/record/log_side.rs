@@ -124,7 +124,8 @@ impl Recorder {
 
     /// As [`begin`](Self::begin), through a file system that a test can stop.
     pub fn begin_with(dir: &Path, config: RecordConfig, clock: Clock, fs: Fs) -> Result<Recorder, RecordError> {
-        let (writer, recovered) = recover::open_writer_with(dir, fs, &config, clock.now_ns())?;
+        let (mut writer, recovered) = recover::open_writer_with(dir, fs, &config, clock.now_ns())?;
+        writer.set_policy(config.policy)?;
         let notes = LogNotes {
             capture_source: config.capture_source.clone(),
             node: config.pipeline.node.clone(),

@@ -37,7 +37,7 @@ table! {
         vlan_id: Option<U16> [key()],
         /// EtherType of the innermost link layer payload.
         eth_type: Option<U16>,
-        /// Encapsulations passed to reach the innermost IP header, outermost first, joined by '/': mpls, pppoe, gre, vxlan, geneve, gtp, ipip.
+        /// Encapsulations passed to reach the innermost IP header, outermost first, joined by '/': mpls, pppoe, gre, erspan, vxlan, geneve, gtp, ipip, teredo.
         tunnel: Option<Symbol>,
         /// 4 or 6.
         ip_version: Option<U8>,

@@ -1,5 +1,5 @@
 //! Functions that catalog queries call and datafusion-pg-catalog lacks. Most have one answer in a read-only database
-//! without sequences, comments, access lists or functions of its own: [`CONSTANTS`] says which.
+//! without sequences, access lists or functions of its own: [`CONSTANTS`] says which.
 
 use std::{
     hash::{Hash, Hasher},
@@ -17,7 +17,7 @@ use datafusion::{
 use crate::settings::{Settings, version_text};
 
 /// Who owns everything.
-const OWNER: &str = "wiretape";
+pub(super) const OWNER: &str = "wiretape";
 
 /// What a constant function gives.
 #[derive(Debug, Clone, Copy)]

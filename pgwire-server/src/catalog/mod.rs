@@ -5,13 +5,17 @@
 //! One provider serves all connections, so that a table has the same OID in each.
 
 mod functions;
+mod rewrite;
+mod roles;
 mod tables;
+mod views;
 
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 use async_trait::async_trait;
 use datafusion::{
     catalog::{SchemaProvider, TableProvider},
+    common::plan_err,
     error::{DataFusionError, Result},
     execution::{context::SessionContext, session_state::SessionStateBuilder},
     logical_expr::ScalarUDF,
@@ -19,8 +23,8 @@ use datafusion::{
 };
 use datafusion_pg_catalog::{
     pg_catalog::{
-        PgCatalogSchemaProvider, PgCatalogStaticTables, array_bounds_udf, context::EmptyContextProvider,
-        create_current_database_udf, create_current_schema_udf, create_current_schemas_udf, create_pg_backend_pid_udf,
+        PgCatalogSchemaProvider, PgCatalogStaticTables, array_bounds_udf, create_current_database_udf,
+        create_current_schema_udf, create_current_schemas_udf, create_pg_backend_pid_udf,
         create_pg_encoding_to_char_udf, create_pg_get_constraintdef, create_pg_get_partition_ancestors_udf,
         create_pg_get_partkeydef_udf, create_pg_get_statisticsobjdef_columns_udf,
         create_pg_relation_is_publishable_udf, create_pg_relation_size_udf, create_pg_stat_get_numscans,
@@ -30,15 +34,16 @@ use datafusion_pg_catalog::{
     },
     sql::PostgresCompatibilityParser,
 };
-use wiretape_sql::{CATALOG, Database};
+use wiretape_sql::{CATALOG, Comment, Database};
 
+use roles::Roles;
 use tables::Tables;
 
 use crate::{error::PgError, script::Piece, settings::Settings};
 
 const PG_CATALOG: &str = "pg_catalog";
 
-type PgProvider = PgCatalogSchemaProvider<Tables, EmptyContextProvider>;
+type PgProvider = PgCatalogSchemaProvider<Tables, Roles>;
 
 /// The catalog of a server.
 #[derive(Debug)]
@@ -52,7 +57,7 @@ impl Catalog {
     pub(crate) fn new(database: &Arc<Database>) -> Self {
         // A session that no client has: the schemas it lists are those every session sees.
         let tables = Tables(Arc::clone(database.session().context().state().catalog_list()));
-        let schema = Arc::new(LazySchema { tables, loaded: OnceLock::new() });
+        let schema = Arc::new(LazySchema { tables, comments: database.comments(), loaded: OnceLock::new() });
         Self { schema, functions: shared_functions().into_iter().map(Arc::new).collect() }
     }
 
@@ -99,7 +104,10 @@ pub(crate) fn rewritten(piece: &Piece) -> Option<Statement> {
     }
     let mut statements = PARSER.parse(&piece.text).ok()?;
     match (statements.pop(), statements.is_empty()) {
-        (Some(statement @ Statement::Query(_)), true) => Some(statement),
+        (Some(mut statement @ Statement::Query(_)), true) => {
+            rewrite::rewrite(&mut statement);
+            Some(statement)
+        }
         _ => None,
     }
 }
@@ -138,6 +146,7 @@ fn shared_functions() -> Vec<ScalarUDF> {
 /// `pg_catalog`, read from its embedded tables when somebody first asks for it: most connections never do.
 struct LazySchema {
     tables: Tables,
+    comments: Vec<Comment>,
     loaded: OnceLock<Result<PgProvider, String>>,
 }
 
@@ -151,8 +160,7 @@ impl LazySchema {
     fn get(&self) -> Result<&PgProvider> {
         let loaded = self.loaded.get_or_init(|| {
             let embedded = Arc::new(PgCatalogStaticTables::try_new().map_err(|error| error.to_string())?);
-            PgCatalogSchemaProvider::try_new(self.tables.clone(), embedded, EmptyContextProvider)
-                .map_err(|error| error.to_string())
+            PgCatalogSchemaProvider::try_new(self.tables.clone(), embedded, Roles).map_err(|error| error.to_string())
         });
         loaded.as_ref().map_err(|error| DataFusionError::Internal(error.clone()))
     }
@@ -165,7 +173,18 @@ impl SchemaProvider for LazySchema {
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        self.get()?.table(name).await
+        let existing = async |name| match self.get()?.table(name).await? {
+            Some(table) => Ok(table),
+            None => plan_err!("pg_catalog lacks {name}"),
+        };
+        match name {
+            "pg_class" => views::pg_class(existing(name).await?).map(Some),
+            "pg_description" => {
+                let (class, namespace) = (existing("pg_class").await?, existing("pg_namespace").await?);
+                views::pg_description(&self.comments, class, namespace).map(Some)
+            }
+            _ => self.get()?.table(name).await,
+        }
     }
 
     fn table_exist(&self, name: &str) -> bool {

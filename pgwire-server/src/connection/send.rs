@@ -108,7 +108,7 @@ impl Connection {
                     self.interrupts.guard(&mut self.receiver, bytes.try_next()).await?.map_err(PgError::from)?
                 {
                     for piece in copy_data_pieces(&bytes) {
-                        put_copy_data(piece, &mut self.sender.out);
+                        put_copy_data(&mut self.sender.out, |out| out.extend_from_slice(piece));
                         self.guarded_flush().await?;
                     }
                 }
@@ -126,7 +126,7 @@ impl Connection {
         columns: &[Column],
     ) -> Result<Option<u64>, Stop> {
         let mut copier = RowCopier::new(options);
-        copier.write_start(columns, &mut self.sender.out);
+        put_copy_data(&mut self.sender.out, |out| copier.write_start(columns, out));
         let mut rows = 0;
         loop {
             let Some((row, batch)) = stream.take_row() else {
@@ -135,13 +135,13 @@ impl Connection {
                 }
                 break;
             };
-            copier.write_row(batch, row, &mut self.sender.out)?;
+            put_copy_data(&mut self.sender.out, |out| copier.write_row(batch, row, out))?;
             rows += 1;
             if self.sender.is_full() {
                 self.guarded_flush().await?;
             }
         }
-        copier.write_end(&mut self.sender.out);
+        put_copy_data(&mut self.sender.out, |out| copier.write_end(out));
         Ok(Some(rows))
     }
 

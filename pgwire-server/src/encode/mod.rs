@@ -18,7 +18,7 @@ use bytes::{BufMut, BytesMut};
 pub(crate) use number::read_numeric_binary;
 pub(crate) use reader::Reader;
 pub(crate) use time::{unix_days, unix_micros};
-pub(crate) use types::{Column, pg_type, type_len};
+pub(crate) use types::{Column, columns, pg_type, type_len};
 
 use crate::error::PgError;
 

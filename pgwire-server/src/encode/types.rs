@@ -1,7 +1,7 @@
 //! Which PostgreSQL type an Arrow type is shown as. Only built-in OIDs are used, because clients turn unknown ones into
 //! strings or ask the catalog about them. It does not convert values: see [`super::reader`].
 
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::{DataType, Field, Schema};
 use pgwire::api::Type;
 
 /// The field metadata key by which datafusion-pg-catalog marks its `oid` columns.
@@ -19,11 +19,16 @@ impl Column {
         Self { name: name.to_owned(), pg_type }
     }
 
-    /// The column an Arrow field becomes, under the name `name`.
-    pub(crate) fn of_field(field: &Field, name: &str) -> Self {
+    /// The column an Arrow field becomes.
+    fn of_field(field: &Field) -> Self {
         let is_oid = field.metadata().contains_key(OID_ALIAS_KEY) && field.data_type() == &DataType::Int32;
-        Self::new(name, if is_oid { Type::OID } else { pg_type(field.data_type()) })
+        Self::new(field.name(), if is_oid { Type::OID } else { pg_type(field.data_type()) })
     }
+}
+
+/// The columns that rows of `schema` become.
+pub(crate) fn columns(schema: &Schema) -> Vec<Column> {
+    schema.fields().iter().map(|field| Column::of_field(field)).collect()
 }
 
 /// The PostgreSQL type of an Arrow type. Unsigned integers take the next wider signed type; `UInt64` stays `int8`,

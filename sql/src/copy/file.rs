@@ -4,12 +4,16 @@ use std::{
     fs,
     io::ErrorKind,
     path::{Component, Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use arrow::array::AsArray;
 use arrow::datatypes::UInt64Type;
 use datafusion::{
+    logical_expr::LogicalPlan,
     physical_plan::execute_stream,
     sql::{
         parser::{CopyToSource, CopyToStatement, Statement as DfStatement},
@@ -20,7 +24,7 @@ use futures::TryStreamExt;
 use wiretape_engine::fs::Fs;
 
 use super::{CopyFormat, CopyPlan};
-use crate::{Ast, Session, SqlError, error::Scope, session::Pinned};
+use crate::{Ast, Session, SqlError, error::Scope, names, session::Pinned};
 
 /// The path that `name` means below `export_dir`, without `..` and without symbolic links that lead out of it. A name
 /// that ends in `/` is a folder, which only formats of rows can fill.
@@ -165,7 +169,10 @@ pub(crate) async fn run(session: &Session, copy: DfStatement, text: &str) -> Res
     let Pinned { state, .. } = session.pin()?;
     let scope = Scope { text, state: Some(&state), memory_limit: session.memory_limit() };
     let work = async {
-        let plan = state.statement_to_plan(copy).await?;
+        let (mut plan, names) = names::plan(&state, copy).await?;
+        if let LogicalPlan::Copy(copy) = &mut plan {
+            copy.input = Arc::new(names.project(copy.input.as_ref().clone())?);
+        }
         let physical = state.create_physical_plan(&plan).await?;
         let stream = execute_stream(physical, state.task_ctx())?;
         stream.try_collect::<Vec<_>>().await

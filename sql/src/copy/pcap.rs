@@ -39,7 +39,7 @@ use wiretape_engine::{
 };
 
 use super::{CopyFormat, file, order};
-use crate::{QueryPlan, Session, SqlError, copy::Temporary, limit::Deadline};
+use crate::{QueryPlan, Session, SqlError, copy::Temporary, limit::Deadline, names::OutputNames};
 
 /// Chunks of a capture file between its writer and a client that is slower.
 const CHUNKS_AHEAD: usize = 4;
@@ -86,6 +86,7 @@ pub(crate) fn only_packet_ids(mut query: QueryPlan, capture: Capture) -> Result<
     drop(candidates);
     query.plan = LogicalPlanBuilder::from(query.plan).project([Expr::Column(column)])?.build()?;
     query.schema = Arc::new(query.plan.schema().as_arrow().clone());
+    query.names = OutputNames::default();
     query.packet_ids = Some(capture);
     Ok(query)
 }

@@ -48,7 +48,7 @@ pub(crate) struct SystemTable {
     /// Its name within the schema `system`.
     pub(crate) name: &'static str,
     /// What one row is.
-    comment: &'static str,
+    pub(crate) comment: &'static str,
     /// Its columns and rows.
     rows: fn(&Facts<'_>) -> Vec<Column>,
 }

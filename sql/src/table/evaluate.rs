@@ -216,7 +216,7 @@ fn as_dictionary(values: ArrayRef) -> Result<ArrayRef> {
 }
 
 /// Filters may name the table (`packets.src_ip`, `p.src_ip`); the batch of values does not.
-fn unqualified(expr: &Expr) -> Result<Expr> {
+pub(super) fn unqualified(expr: &Expr) -> Result<Expr> {
     use datafusion::common::tree_node::{Transformed, TreeNode};
     expr.clone()
         .transform(|e| {

@@ -1,32 +1,29 @@
 //! Rows of open segments: what a recorder has taken in and not sealed. They have no index, so every row is read and the
 //! filters are applied to each.
 
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use datafusion::{
     arrow::datatypes::SchemaRef,
-    catalog::Session,
-    common::{
-        DFSchema,
-        tree_node::{Transformed, TreeNode, TreeNodeRecursion},
-    },
+    common::tree_node::TreeNodeRecursion,
     error::Result,
     execution::TaskContext,
     logical_expr::{Expr, utils::conjunction},
-    physical_expr::{EquivalenceProperties, expressions::Column},
+    physical_expr::EquivalenceProperties,
     physical_plan::{
         DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PhysicalExpr, PlanProperties,
         SendableRecordBatchStream,
         execution_plan::{Boundedness, EmissionType},
-        filter::FilterExec,
-        projection::ProjectionExec,
         stream::RecordBatchReceiverStream,
         union::UnionExec,
     },
 };
 use wiretape_engine::{TableDef, View, live::LiveSegment};
 
-use super::evaluate::external;
+use super::{
+    evaluate::{external, unqualified},
+    provider::filtered,
+};
 
 /// Batches read ahead of the consumer.
 const READ_AHEAD: usize = 2;
@@ -36,7 +33,6 @@ pub(super) fn with_open_segments(
     sealed: Arc<dyn ExecutionPlan>,
     view: &View,
     table: &'static TableDef,
-    state: &dyn Session,
     projection: Option<&Vec<usize>>,
     filters: &[Expr],
 ) -> Result<Arc<dyn ExecutionPlan>> {
@@ -45,34 +41,14 @@ pub(super) fn with_open_segments(
         return Ok(sealed);
     }
     let schema = table.schema();
-    let wanted = projection.cloned().unwrap_or_else(|| (0..schema.fields().len()).collect());
-    let filtered = filters.iter().flat_map(|f| f.column_refs()).filter_map(|c| schema.index_of(&c.name).ok());
-    let columns: Vec<usize> = wanted.iter().copied().chain(filtered).collect::<BTreeSet<_>>().into_iter().collect();
-    let read_schema = Arc::new(schema.project(&columns)?);
-    let mut plan: Arc<dyn ExecutionPlan> =
-        Arc::new(OpenSegmentsExec::new(open, table, columns.clone(), Arc::clone(&read_schema)));
-    if let Some(filter) = conjunction(filters.iter().map(unqualified)) {
-        let filter = state.create_physical_expr(filter, &DFSchema::try_from(read_schema.as_ref().clone())?)?;
-        plan = Arc::new(FilterExec::try_new(filter, plan)?);
-    }
-    let columns = wanted.iter().map(|at| {
-        let name = schema.field(*at).name();
-        let place = columns.binary_search(at).unwrap_or_default();
-        (Arc::new(Column::new(name, place)) as Arc<dyn PhysicalExpr>, name.clone())
-    });
-    let plan = ProjectionExec::try_new(columns.collect::<Vec<_>>(), plan)?;
-    UnionExec::try_new(vec![sealed, Arc::new(plan)])
-}
-
-/// The expression with columns named alone: the table may go by any alias in the statement.
-fn unqualified(filter: &Expr) -> Expr {
-    let bare = filter.clone().transform(|e| {
-        Ok(match e {
-            Expr::Column(c) => Transformed::yes(Expr::Column(datafusion::common::Column::new_unqualified(c.name))),
-            other => Transformed::no(other),
-        })
-    });
-    bare.map_or_else(|_| filter.clone(), |t| t.data)
+    let scan = |columns: &Vec<usize>| -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(Arc::new(OpenSegmentsExec::new(open, table, columns.clone(), Arc::new(schema.project(columns)?))))
+    };
+    let open = match conjunction(filters.iter().map(unqualified).collect::<Result<Vec<_>>>()?) {
+        Some(filter) => filtered(&filter, &schema, projection, scan)?,
+        None => scan(&projection.cloned().unwrap_or_else(|| (0..schema.fields().len()).collect()))?,
+    };
+    UnionExec::try_new(vec![sealed, open])
 }
 
 #[derive(Debug)]

@@ -8,6 +8,7 @@
 //!          ─► live:      and the rows of open segments, filtered one by one
 //! ```
 
+mod causes;
 mod evaluate;
 mod frame;
 mod live;

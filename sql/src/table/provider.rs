@@ -1,19 +1,22 @@
 //! A stored table as a DataFusion table provider.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use async_trait::async_trait;
 use datafusion::{
     arrow::datatypes::SchemaRef,
     catalog::{Session, TableProvider},
     error::Result,
-    logical_expr::{Expr, TableProviderFilterPushDown, TableType},
-    physical_plan::ExecutionPlan,
+    logical_expr::{Expr, TableProviderFilterPushDown, TableType, utils::conjunction},
+    physical_plan::{ExecutionPlan, filter::FilterExecBuilder},
 };
 use wiretape_engine::{TableDef, View};
 
 use super::{
-    evaluate::{Evaluation, evaluate},
+    evaluate::{Evaluation, evaluate, physical, unqualified},
     live,
     predicate::Predicate,
     rows_exec, scan,
@@ -29,11 +32,20 @@ pub(super) struct StoredTable {
     options: ScanOptions,
     /// The last filters evaluated. The optimizer asks about filters several times before the scan, which asks again.
     last: Mutex<Option<(Vec<Expr>, Arc<Evaluation>)>>,
+    /// Whether any filter was ever said to need no second look.
+    promised: AtomicBool,
 }
 
 impl StoredTable {
     pub(super) fn new(view: Arc<View>, table: &'static TableDef, options: ScanOptions) -> Self {
-        StoredTable { view, table, schema: table.schema(), options, last: Mutex::new(None) }
+        StoredTable {
+            view,
+            table,
+            schema: table.schema(),
+            options,
+            last: Mutex::new(None),
+            promised: AtomicBool::new(false),
+        }
     }
 
     fn evaluate(&self, filters: &[Expr]) -> Result<Arc<Evaluation>> {
@@ -64,6 +76,7 @@ impl TableProvider for StoredTable {
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
         let all: Vec<Expr> = filters.iter().map(|f| (*f).clone()).collect();
         let exact = self.evaluate(&all)?.exact;
+        self.promised.fetch_or(exact, Ordering::Relaxed);
         Ok(filters
             .iter()
             .map(|f| match exact && Predicate::of(f, self.table).is_some() {
@@ -81,7 +94,7 @@ impl TableProvider for StoredTable {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let sealed = self.scan_sealed(state, projection, filters, limit)?;
-        live::with_open_segments(sealed, &self.view, self.table, state, projection, filters)
+        live::with_open_segments(sealed, &self.view, self.table, projection, filters)
     }
 }
 
@@ -101,6 +114,83 @@ impl StoredTable {
         if nothing_left && let Some(plan) = rows_exec::plan(&evaluation, self.table, projection, limit)? {
             return Ok(plan);
         }
-        scan::plan(&evaluation, self.table, &self.schema, state, projection, filters.is_empty(), limit)
+        let scan = |projection: Option<&Vec<usize>>, limit| {
+            scan::plan(&evaluation, self.table, &self.schema, state, projection, filters.is_empty(), limit)
+        };
+        match self.owed(filters, &evaluation)? {
+            None => scan(projection, limit),
+            Some(filter) => filtered(&filter, &self.schema, projection, |columns| scan(Some(columns), None)),
+        }
+    }
+
+    /// The filter that the rows of `evaluation` must still pass here. Whether filters are exact was said of all of them
+    /// together; a scan with others may find the index answering none of them, and nobody else looks at them again.
+    fn owed(&self, filters: &[Expr], evaluation: &Evaluation) -> Result<Option<Expr>> {
+        if evaluation.exact || !self.promised.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let indexed = filters.iter().filter(|f| Predicate::of(f, self.table).is_some());
+        Ok(conjunction(indexed.map(unqualified).collect::<Result<Vec<_>>>()?))
+    }
+}
+
+/// A scan of the columns of `projection` and those of `filter`, filtered, with the columns of `projection` only.
+pub(super) fn filtered(
+    filter: &Expr,
+    schema: &SchemaRef,
+    projection: Option<&Vec<usize>>,
+    scan: impl FnOnce(&Vec<usize>) -> Result<Arc<dyn ExecutionPlan>>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let wanted = projection.cloned().unwrap_or_else(|| (0..schema.fields().len()).collect());
+    let mut columns = wanted.clone();
+    for column in filter.column_refs() {
+        let at = schema.index_of(&column.name)?;
+        if !columns.contains(&at) {
+            columns.push(at);
+        }
+    }
+    let filter = physical(filter, &Arc::new(schema.project(&columns)?))?;
+    let filter = FilterExecBuilder::new(filter, scan(&columns)?);
+    Ok(Arc::new(filter.apply_projection(Some((0..wanted.len()).collect()))?.build()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::{
+        array::{AsArray, RecordBatch},
+        datatypes::DataType,
+    };
+    use datafusion::{
+        logical_expr::{col, lit},
+        physical_plan::collect,
+    };
+
+    use super::*;
+    use crate::tests::support::{PACKETS, minutes, open};
+
+    /// Two filters that no row passes, and each alone half of them: exact together, and not apart.
+    #[tokio::test]
+    async fn a_scan_with_other_filters_than_were_asked_about_is_exact_too() {
+        let (_dir, session) = open(&[minutes(0, 40), minutes(40, 40)]);
+        let view = session.database().db().view().unwrap();
+        let table = StoredTable::new(view, &PACKETS, ScanOptions { use_index: true });
+        let (flags, proto) = (col("tcp_flags").eq(lit(0x12_u8)), col("proto").eq(lit("udp")));
+        let asked = table.supports_filters_pushdown(&[&flags, &proto]).unwrap();
+        assert_eq!(asked, [TableProviderFilterPushDown::Exact, TableProviderFilterPushDown::Exact]);
+        let state = session.context().state();
+        let rows = async |projection: Option<Vec<usize>>, filters: &[Expr], limit| {
+            let plan = table.scan(&state, projection.as_ref(), filters, limit).await.unwrap();
+            collect(plan, state.task_ctx()).await.unwrap()
+        };
+        let count = |batches: &[RecordBatch]| batches.iter().map(RecordBatch::num_rows).sum::<usize>();
+        assert_eq!(count(&rows(None, &[flags.clone(), proto.clone()], None).await), 0);
+        assert_eq!(count(&rows(Some(vec![]), std::slice::from_ref(&flags), None).await), 40);
+        assert_eq!(count(&rows(None, &[], None).await), 80);
+        let protos = rows(Some(vec![5]), std::slice::from_ref(&flags), Some(50)).await;
+        assert_eq!(count(&protos), 40, "the limit is of rows that pass");
+        for batch in protos {
+            let texts = arrow::compute::cast(batch.column(0), &DataType::Utf8).unwrap();
+            assert!(texts.as_string::<i32>().iter().all(|proto| proto == Some("tcp")));
+        }
     }
 }

@@ -21,14 +21,19 @@ use datafusion::{
     physical_expr::{EquivalenceProperties, LexOrdering, PhysicalSortExpr, projection::ProjectionExprs},
     physical_plan::{
         DisplayFormatType, ExecutionPlan, Partitioning, PhysicalExpr, SendableRecordBatchStream,
-        SortOrderPushdownResult, execution_plan::SchedulingType, filter_pushdown::FilterPushdownPropagation,
+        SortOrderPushdownResult,
+        execution_plan::SchedulingType,
+        filter_pushdown::{FilterPushdownPropagation, PushedDown},
         metrics::ExecutionPlanMetricsSet,
     },
 };
 use datafusion_datasource_parquet::{CachedParquetFileReaderFactory, ParquetRowSelection};
 use wiretape_engine::{TableDef, segment::PAGE_ROWS};
 
-use super::evaluate::{Evaluation, SegmentRows, Summary};
+use super::{
+    causes::{self, Taken},
+    evaluate::{Evaluation, SegmentRows, Summary},
+};
 
 /// Plans the scan of `evaluation`'s rows. `unfiltered` says that every row of every segment is wanted.
 pub(super) fn plan(
@@ -62,6 +67,7 @@ pub(super) fn plan(
     let source = SegmentSource {
         inner: Arc::new(config),
         explain: Arc::new(Explain { table: table.name.to_owned(), summary: evaluation.summary.clone(), pages }),
+        taken: Arc::new([]),
     };
     Ok(Arc::new(DataSourceExec::new(Arc::new(source))))
 }
@@ -163,26 +169,30 @@ struct Explain {
     pages: Pages,
 }
 
-/// A file scan that also says what the index left out. Everything else is the file scan's.
+/// A file scan that also says what the index left out, and what a filter failed of. Everything else is the file scan's.
 #[derive(Debug, Clone)]
 struct SegmentSource {
     inner: Arc<dyn DataSource>,
     explain: Arc<Explain>,
+    /// The filters it took over.
+    taken: Arc<[Taken]>,
 }
 
 impl SegmentSource {
     fn around(&self, inner: Arc<dyn DataSource>) -> Arc<dyn DataSource> {
-        Arc::new(SegmentSource { inner, explain: Arc::clone(&self.explain) })
+        Arc::new(SegmentSource { inner, explain: Arc::clone(&self.explain), taken: Arc::clone(&self.taken) })
     }
 }
 
 impl DataSource for SegmentSource {
     fn open(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        self.inner.open(partition, context)
+        let rows = self.inner.open(partition, Arc::clone(&context))?;
+        Ok(causes::restored(rows, &self.taken, &context))
     }
 
     fn open_with_args(&self, args: OpenArgs) -> Result<SendableRecordBatchStream> {
-        self.inner.open_with_args(args)
+        let context = Arc::clone(&args.context);
+        Ok(causes::restored(self.inner.open_with_args(args)?, &self.taken, &context))
     }
 
     fn fmt_as(&self, t: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -239,11 +249,15 @@ impl DataSource for SegmentSource {
         filters: Vec<Arc<dyn PhysicalExpr>>,
         config: &ConfigOptions,
     ) -> Result<FilterPushdownPropagation<Arc<dyn DataSource>>> {
-        let pushed = self.inner.try_pushdown_filters(filters, config)?;
-        Ok(FilterPushdownPropagation {
-            filters: pushed.filters,
-            updated_node: pushed.updated_node.map(|inner| self.around(inner)),
-        })
+        let pushed = self.inner.try_pushdown_filters(filters.clone(), config)?;
+        let answers = filters.into_iter().zip(&pushed.filters);
+        let taken = answers.filter(|(_, answer)| matches!(answer, PushedDown::Yes)).map(|(filter, _)| filter).collect();
+        let taken = Taken { source: Arc::clone(&self.inner), filters: taken };
+        let taken = self.taken.iter().cloned().chain([taken]).filter(|taken| !taken.filters.is_empty()).collect();
+        let source = |inner| -> Arc<dyn DataSource> {
+            Arc::new(SegmentSource { inner, explain: Arc::clone(&self.explain), taken })
+        };
+        Ok(FilterPushdownPropagation { filters: pushed.filters, updated_node: pushed.updated_node.map(source) })
     }
 
     fn try_pushdown_sort(&self, order: &[PhysicalSortExpr]) -> Result<SortOrderPushdownResult<Arc<dyn DataSource>>> {

@@ -209,7 +209,7 @@ const CODES: &[(&str, &str)] = &[
     ("select sum(src_ip) from packets", "42883"),
     ("select 1 from packets where 7", "42804"),
     ("select a from (values (1)) x(a), (values (2)) y(a)", "42702"),
-    ("select ts, ts from packets", "42701"),
+    ("select * from packets a, packets a", "42701"),
     ("select * from nowhere.packets", "42P01"),
     ("begin", "0A000"),
 ];

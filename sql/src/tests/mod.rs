@@ -4,4 +4,4 @@ mod copy;
 mod errors;
 mod exports;
 mod queries;
-mod support;
+pub(crate) mod support;

@@ -13,6 +13,14 @@ use crate::{Kind, Outcome, Prepared};
 const ENDLESS: &str = "select count(*) from generate_series(1, 10000000) a cross join generate_series(1, 10000000) b \
     where a.value * b.value % 7 = 3";
 
+/// As long, and no row comes out of the join.
+const SILENT: &str = "select count(*) from generate_series(1, 100000) a cross join generate_series(1, 100000) b \
+    where a.value + b.value < 0";
+
+/// The same with a key that all rows share.
+const SILENT_KEYS: &str = "select count(*) from (select value, value % 1 as k from generate_series(1, 100000)) a \
+    join (select value, value % 1 as k from generate_series(1, 100000)) b on a.k = b.k and a.value + b.value < 0";
+
 #[tokio::test]
 async fn functions_over_dictionaries_constants_and_null() {
     let (_dir, session) = open(&[minutes(0, 6)]);
@@ -176,27 +184,32 @@ async fn explain_analyze_runs() {
 async fn the_time_limit_ends_a_statement() {
     let (_dir, session) = open(&[minutes(0, 1)]);
     session.set_time_limit(Some(Duration::from_millis(200)));
-    let began = Instant::now();
-    let error = rows(&session, ENDLESS).await.unwrap_err();
-    assert_eq!(error.sqlstate, "57014");
-    assert_eq!(error.message, "canceling statement due to the time limit of 200ms");
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    for sql in [ENDLESS, SILENT, SILENT_KEYS] {
+        let began = Instant::now();
+        let error = rows(&session, sql).await.unwrap_err();
+        assert_eq!(error.sqlstate, "57014", "{sql}");
+        assert_eq!(error.message, "canceling statement due to the time limit of 200ms");
+        assert!(began.elapsed() < Duration::from_secs(10), "{sql}: {:?}", began.elapsed());
+    }
 }
 
+/// Also when no row ever comes: the tasks end, and with them the use of the processor.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dropping_the_rows_ends_the_work() {
     let (_dir, session) = open(&[minutes(0, 1)]);
     let metrics = tokio::runtime::Handle::current().metrics();
     let before = metrics.num_alive_tasks();
-    let Outcome::Rows(mut stream) = session.query(ENDLESS).await.unwrap() else { panic!("no rows") };
-    let first = tokio::time::timeout(Duration::from_millis(200), stream.next()).await;
-    assert!(first.is_err(), "it was to take hours");
-    assert!(metrics.num_alive_tasks() > before, "the query has tasks of its own");
-    drop(stream);
-    let began = Instant::now();
-    while metrics.num_alive_tasks() > before {
-        assert!(began.elapsed() < Duration::from_secs(10), "tasks go on after the stream is gone");
-        tokio::time::sleep(Duration::from_millis(10)).await;
+    for (sql, head_start) in [(ENDLESS, 200), (SILENT, 3000), (SILENT_KEYS, 3000)] {
+        let Outcome::Rows(mut stream) = session.query(sql).await.unwrap() else { panic!("no rows") };
+        let first = tokio::time::timeout(Duration::from_millis(head_start), stream.next()).await;
+        assert!(first.is_err(), "it was to take hours: {sql}");
+        assert!(metrics.num_alive_tasks() > before, "the query has tasks of its own: {sql}");
+        drop(stream);
+        let began = Instant::now();
+        while metrics.num_alive_tasks() > before {
+            assert!(began.elapsed() < Duration::from_secs(10), "tasks go on after the stream is gone: {sql}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 }
 

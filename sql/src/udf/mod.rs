@@ -7,6 +7,7 @@ mod entropy;
 mod has_tcp_flag;
 mod ip_in_cidr;
 mod is_private_ip;
+mod length;
 mod tcp_flags_text;
 mod time_bucket;
 
@@ -36,6 +37,8 @@ pub(crate) const UDFS: &[&Function] = &[
     &has_tcp_flag::HAS_TCP_FLAG,
     &ip_in_cidr::IP_IN_CIDR,
     &is_private_ip::IS_PRIVATE_IP,
+    &length::LENGTH,
+    &length::OCTET_LENGTH,
     &tcp_flags_text::TCP_FLAGS_TEXT,
     &time_bucket::TIME_BUCKET,
 ];

@@ -1,16 +1,34 @@
 //! The names of output columns, as PostgreSQL gives them: `count` for `count(*)`, the column's name for a cast,
-//! `?column?` for a literal; and any name twice. DataFusion has other names and wants each once, so expressions get
-//! aliases on the syntax tree before planning, unique ones where PostgreSQL's would clash, and the right names are put
-//! back into the RowDescription. The rules are those of PostgreSQL's `FigureColname` (`parse_target.c`).
+//! `?column?` for a literal; and any name twice.
+//!
+//! DataFusion has other names and wants each once. So expressions get aliases on the syntax tree before planning
+//! ([`alias_outputs`]), unique ones where PostgreSQL's would clash, and the right names are put back on the rows
+//! ([`renamed`]). Formats that find columns by name take [`unique_names`] instead.
 
-use std::collections::HashSet;
+mod figure;
+mod inputs;
 
-use arrow::datatypes::Schema;
-use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, Query, Select, SelectItem, SetExpr, TableFactor, TrimWhereField, Value,
+use std::{collections::HashSet, sync::Arc};
+
+use arrow::{
+    array::{RecordBatch, RecordBatchOptions},
+    datatypes::{Field, Schema, SchemaRef},
 };
+use datafusion::{
+    common::Column,
+    error::Result,
+    execution::{SendableRecordBatchStream, SessionState},
+    logical_expr::{Expr as PlanExpr, LogicalPlan, LogicalPlanBuilder},
+    physical_plan::stream::RecordBatchStreamAdapter,
+    sql::{
+        parser::{CopyToSource, Statement as DfStatement},
+        sqlparser::ast::{Expr, Ident, Query, Select, SelectItem, SetExpr, Statement as SqlStatement, TableFactor},
+    },
+};
+use futures::StreamExt;
 
-use crate::encode::Column;
+use figure::figured;
+use inputs::free_inputs;
 
 /// The name PostgreSQL gives what has none.
 const UNNAMED: &str = "?column?";
@@ -20,13 +38,13 @@ const UNNAMED: &str = "?column?";
 pub(crate) struct OutputNames(Vec<Option<String>>);
 
 impl OutputNames {
-    /// The columns of `schema` under these names.
-    pub(crate) fn columns(&self, schema: &Schema) -> Vec<Column> {
-        let fields = schema.fields();
+    /// `schema` under these names, of which some may be equal.
+    pub(crate) fn schema(&self, schema: &Schema) -> SchemaRef {
+        let count = schema.fields().len();
         let before = self.0.iter().take_while(|name| name.is_some()).count();
         let after = self.0.iter().rev().take_while(|name| name.is_some()).count();
         let known = |index: usize| {
-            let from_end = fields.len() - index;
+            let from_end = count - index;
             if index < before {
                 self.0.get(index)
             } else if before < self.0.len() && from_end <= after {
@@ -36,8 +54,59 @@ impl OutputNames {
             }
         };
         let name = |index: usize| known(index).and_then(Option::as_deref);
-        fields.iter().enumerate().map(|(i, field)| Column::of_field(field, name(i).unwrap_or(field.name()))).collect()
+        let fields = schema.fields().iter().enumerate().map(|(index, field)| under(field, name(index)));
+        Arc::new(Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone()))
     }
+
+    /// `plan` with its columns under these names, made unique: what a writer of files takes.
+    pub(crate) fn project(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        let wanted = unique_names(&self.schema(plan.schema().as_arrow()));
+        if wanted.fields().iter().zip(plan.schema().fields()).all(|(wanted, now)| wanted.name() == now.name()) {
+            return Ok(plan);
+        }
+        let now = plan.schema().iter().map(|(table, field)| Column::new(table.cloned(), field.name()));
+        let columns: Vec<PlanExpr> =
+            now.zip(wanted.fields()).map(|(now, wanted)| PlanExpr::Column(now).alias(wanted.name())).collect();
+        LogicalPlanBuilder::from(plan).project(columns)?.build()
+    }
+}
+
+fn under(field: &Field, name: Option<&str>) -> Field {
+    match name {
+        Some(name) => field.clone().with_name(name),
+        None => field.clone(),
+    }
+}
+
+/// `schema` with a number behind a name that was there before (`count`, `count:2`): for formats in which a name must
+/// lead to one column.
+pub fn unique_names(schema: &Schema) -> SchemaRef {
+    let own: HashSet<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let mut taken: HashSet<String> = HashSet::new();
+    let mut unique = |name: &String| {
+        let mut unique = name.clone();
+        let mut number = 1;
+        while taken.contains(&unique) || (number > 1 && own.contains(unique.as_str())) {
+            number += 1;
+            unique = format!("{name}:{number}");
+        }
+        taken.insert(unique.clone());
+        unique
+    };
+    let fields: Vec<Field> = schema.fields().iter().map(|field| under(field, Some(&unique(field.name())))).collect();
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
+}
+
+/// `rows` with `names` on them.
+pub(crate) fn renamed(rows: SendableRecordBatchStream, names: &OutputNames) -> SendableRecordBatchStream {
+    let names = names.clone();
+    let schema = names.schema(&rows.schema());
+    let rename = move |batch: Result<RecordBatch>| {
+        let (schema, columns, rows) = batch?.into_parts();
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        Ok(RecordBatch::try_new_with_options(names.schema(&schema), columns, &options)?)
+    };
+    Box::pin(RecordBatchStreamAdapter::new(schema, rows.map(rename)))
 }
 
 /// Who sees a query's names.
@@ -49,9 +118,40 @@ enum Level {
     Inner,
 }
 
-/// Aliases what needs it in `query` and gives the names of its output.
-pub(crate) fn alias_outputs(query: &mut Query) -> OutputNames {
-    alias_query(query, Level::Output)
+/// Plans `ast` with names as in PostgreSQL: those it gives to rows, and those that `ORDER BY` finds.
+pub(crate) async fn plan(state: &SessionState, mut ast: DfStatement) -> Result<(LogicalPlan, OutputNames)> {
+    let names = alias_outputs(&mut ast);
+    let mut freed = ast.clone();
+    if free_inputs(&mut freed)
+        && let Ok(plan) = state.statement_to_plan(freed).await
+    {
+        return Ok((plan, names));
+    }
+    Ok((state.statement_to_plan(ast).await?, names))
+}
+
+/// Aliases what needs it in the query that `ast` is, explains or copies, and gives the names of its rows.
+fn alias_outputs(ast: &mut DfStatement) -> OutputNames {
+    let explains = matches!(ast, DfStatement::Explain(_));
+    match query_of(ast).map(|query| alias_query(query, Level::Output)) {
+        Some(names) if !explains => names,
+        _ => OutputNames::default(),
+    }
+}
+
+fn query_of(ast: &mut DfStatement) -> Option<&mut Query> {
+    match ast {
+        DfStatement::Statement(statement) => match statement.as_mut() {
+            SqlStatement::Query(query) => Some(query),
+            _ => None,
+        },
+        DfStatement::Explain(explain) => query_of(&mut explain.statement),
+        DfStatement::CopyTo(copy) => match &mut copy.source {
+            CopyToSource::Query(query) => Some(query),
+            CopyToSource::Relation(_) => None,
+        },
+        _ => None,
+    }
 }
 
 fn alias_query(query: &mut Query, level: Level) -> OutputNames {
@@ -93,7 +193,7 @@ fn alias_select(select: &mut Select, level: Level) -> OutputNames {
 /// The names that items have by themselves and keep.
 fn own_name(item: &SelectItem) -> Option<String> {
     match item {
-        SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.clone()),
+        SelectItem::ExprWithAlias { alias, .. } => Some(folded(alias)),
         SelectItem::UnnamedExpr(expr) => column_name(expr),
         _ => None,
     }
@@ -119,7 +219,7 @@ fn alias_item(
             (expr.clone(), name)
         }
         SelectItem::ExprWithAlias { expr, alias } => {
-            let name = alias.value.clone();
+            let name = folded(alias);
             if seen.insert(name.clone()) {
                 return Some(name);
             }
@@ -151,89 +251,22 @@ fn folded(name: &Ident) -> String {
     if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
 }
 
-/// PostgreSQL's name of an expression; `None` where it has none.
-fn figured(expr: &Expr) -> Option<String> {
-    let fixed = |name: &str| Some(name.to_owned());
-    match expr {
-        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => column_name(expr),
-        Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => figured(inner),
-        Expr::Function(function) => function.name.0.last().and_then(|part| part.as_ident()).map(folded),
-        Expr::Cast { expr, data_type, .. } => figured(expr).or_else(|| Some(type_name(&data_type.to_string()))),
-        Expr::TypedString(typed) => Some(type_name(&typed.data_type.to_string())),
-        Expr::Interval(_) => fixed("interval"),
-        Expr::Case { else_result, .. } => else_result.as_deref().and_then(figured_column).or_else(|| fixed("case")),
-        Expr::Exists { .. } => fixed("exists"),
-        Expr::Array(_) => fixed("array"),
-        Expr::Extract { .. } => fixed("extract"),
-        Expr::Substring { .. } => fixed("substring"),
-        Expr::Position { .. } => fixed("position"),
-        Expr::Overlay { .. } => fixed("overlay"),
-        Expr::Ceil { .. } => fixed("ceil"),
-        Expr::Floor { .. } => fixed("floor"),
-        Expr::AtTimeZone { .. } => fixed("timezone"),
-        Expr::Tuple(_) => fixed("row"),
-        Expr::Trim { trim_where, .. } => fixed(match trim_where {
-            Some(TrimWhereField::Leading) => "ltrim",
-            Some(TrimWhereField::Trailing) => "rtrim",
-            _ => "btrim",
-        }),
-        Expr::Value(value) if matches!(value.value, Value::Boolean(_)) => fixed("bool"),
-        Expr::Subquery(query) => subquery_name(query),
-        _ => None,
-    }
-}
-
-/// A name strong enough to be a CASE's: a column's or a function's.
-fn figured_column(expr: &Expr) -> Option<String> {
-    match expr {
-        Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Function(_) => figured(expr),
-        _ => None,
-    }
-}
-
-fn subquery_name(query: &Query) -> Option<String> {
-    match query.body.as_ref() {
-        SetExpr::Select(select) => match select.projection.first()? {
-            SelectItem::ExprWithAlias { alias, .. } => Some(folded(alias)),
-            SelectItem::UnnamedExpr(expr) => figured(expr),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// PostgreSQL's own name of a type that SQL spells differently.
-fn type_name(spelled: &str) -> String {
-    let lower = spelled.to_lowercase();
-    let base = lower.split('(').next().unwrap_or_default().trim();
-    let name = match base {
-        "bigint" | "int8" => "int8",
-        "int" | "integer" | "int4" => "int4",
-        "smallint" | "int2" => "int2",
-        "double precision" | "double" | "float" | "float8" => "float8",
-        "real" | "float4" => "float4",
-        "boolean" | "bool" => "bool",
-        "decimal" | "numeric" | "dec" => "numeric",
-        "character varying" | "varchar" => "varchar",
-        "char" | "character" => "bpchar",
-        "timestamp with time zone" | "timestamptz" => "timestamptz",
-        other => other.rsplit('.').next().unwrap_or(other),
-    };
-    name.to_owned()
-}
-
 #[cfg(test)]
 mod tests {
-    use arrow::datatypes::{DataType, Field};
-    use datafusion::sql::sqlparser::{ast::Statement, dialect::PostgreSqlDialect, parser::Parser};
+    use arrow::datatypes::DataType;
+    use datafusion::sql::sqlparser::{dialect::PostgreSqlDialect, parser::Parser};
 
     use super::*;
 
     fn aliased(sql: &str) -> (String, Vec<Option<String>>) {
-        let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).unwrap();
-        let Some(Statement::Query(mut query)) = statements.pop() else { panic!("a query") };
-        let names = alias_outputs(&mut query);
-        (query.to_string(), names.0)
+        let statement = Parser::parse_sql(&PostgreSqlDialect {}, sql).unwrap().remove(0);
+        let mut ast = DfStatement::Statement(Box::new(statement));
+        let names = alias_outputs(&mut ast);
+        (ast.to_string(), names.0)
+    }
+
+    fn shown(schema: &Schema) -> Vec<&str> {
+        schema.fields().iter().map(|field| field.name().as_str()).collect()
     }
 
     fn names(sql: &str) -> Vec<String> {
@@ -267,8 +300,19 @@ mod tests {
         assert_eq!(sql, "SELECT a AS \"a:2\", *, count(*) AS \"count:2\" FROM t");
         let fields: Vec<_> =
             ["a:2", "a", "b", "count:2"].map(|name| Field::new(name, DataType::Int64, true)).into_iter().collect();
-        let columns = OutputNames(names).columns(&Schema::new(fields));
-        assert_eq!(columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["a", "a", "b", "count"]);
+        assert_eq!(shown(&OutputNames(names).schema(&Schema::new(fields))), ["a", "a", "b", "count"]);
+    }
+
+    #[test]
+    fn what_must_be_found_by_its_name_has_one_of_its_own() {
+        let fields: Vec<_> =
+            ["a", "a", "a:2", "b", "a"].map(|name| Field::new(name, DataType::Int64, true)).into_iter().collect();
+        assert_eq!(shown(&unique_names(&Schema::new(fields))), ["a", "a:3", "a:2", "b", "a:4"]);
+    }
+
+    #[test]
+    fn an_alias_without_quotes_is_in_lower_case() {
+        assert_eq!(names("select 1 as One, 2 as \"Two\""), ["one", "Two"]);
     }
 
     #[test]
