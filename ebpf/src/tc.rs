@@ -283,7 +283,7 @@ fn reason(error: &(dyn Error + 'static)) -> String {
     }
     match errno(error) {
         Some(libc::EPERM) => text + " (needs CAP_BPF and CAP_NET_ADMIN)",
-        Some(libc::EINVAL | libc::EOPNOTSUPP) => text + " (this kernel has no such hook)",
+        Some(libc::EINVAL | libc::EOPNOTSUPP) => text + " (this kernel does not know it)",
         _ => text,
     }
 }
