@@ -12,7 +12,7 @@ use wiretape_ebpf::{Capture, CaptureError, Event, Interfaces, Method};
 
 use crate::{
     METHODS, config,
-    namespace::{Namespace, joined, possible, run},
+    namespace::{self, Namespace, joined, possible, run},
     recorder::{Recorder, holds},
     traffic,
 };
@@ -180,6 +180,28 @@ fn capture_until_killed() {
     std::io::Write::write_all(&mut std::io::stdout(), b"\ncaptures lo\n").unwrap();
     loop {
         capture.poll(Duration::from_secs(1), &mut |_| {}).unwrap();
+    }
+}
+
+/// An interface that is down is waited for, not asked all the time.
+#[test]
+fn waiting_on_a_down_interface_costs_nothing() {
+    if !possible() {
+        return;
+    }
+    let (_west, east) = joined();
+    east.ip("link set east down");
+    for method in METHODS {
+        let used = east.enter(|| {
+            let mut capture = Capture::open(&config(method, &["east"])).unwrap();
+            let before = namespace::thread_cpu();
+            let deadline = Instant::now() + Duration::from_millis(500);
+            while Instant::now() < deadline {
+                capture.poll(Duration::from_millis(100), &mut |_| {}).unwrap();
+            }
+            namespace::thread_cpu() - before
+        });
+        assert!(used < Duration::from_millis(30), "{method}: {used:?} of processor time in half a second");
     }
 }
 
