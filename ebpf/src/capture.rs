@@ -9,7 +9,7 @@
 //! Loss is never silent: what the ring had no room for is counted by the kernel, exactly, and shown by [`Capture::counters`].
 
 use std::{
-    fmt, iter,
+    fmt,
     os::fd::{AsFd, OwnedFd},
     time::{Duration, Instant},
 };
@@ -21,10 +21,10 @@ use crate::{
     filter,
     interfaces::{LinkNews, NetInterface, interfaces, nearest},
     live::{Event, InterfaceCounters},
-    packet_socket::{self, PacketPath},
+    packet_socket::PacketPath,
+    path::Path,
     syscalls::{self, Waited},
     table::{Delivery, KernelCounts, Table},
-    tc::{Hook, TcPath},
 };
 
 /// Frames one poll hands on before it returns, so that a caller under load sees its signals.
@@ -40,15 +40,9 @@ const MAX_NOTES: usize = 64;
 /// More frames than any ring holds: the smallest record is 128 bytes and a header.
 const WHOLE_RING: usize = (1 << 30) / 128;
 
-enum Path {
-    Tc(Box<TcPath>),
-    /// One packet socket for each interface.
-    Each(PacketPath),
-    /// One packet socket for all.
-    All(PacketPath),
-}
-
 /// A live capture. Dropping it detaches everything.
+///
+/// It belongs to the network namespace of the thread that opened it: poll and drop it on threads there.
 pub struct Capture {
     wanted: Interfaces,
     snaplen: u32,
@@ -114,16 +108,7 @@ impl Capture {
     }
 
     fn start(&mut self, config: &CaptureConfig, method: Method, present: &[NetInterface]) -> Result<(), String> {
-        self.path = match (method, &config.interfaces) {
-            (Method::Tcx, _) => Path::Tc(Box::new(TcPath::load(config, Hook::Tcx)?)),
-            (Method::Clsact, _) => Path::Tc(Box::new(TcPath::load(config, Hook::Clsact)?)),
-            (_, Interfaces::Named(_)) => Path::Each(PacketPath::new(config)),
-            (_, Interfaces::Any) => {
-                let mut path = PacketPath::new(config);
-                path.attach_all(present)?;
-                Path::All(path)
-            }
-        };
+        self.path = Path::open(config, method, present)?;
         self.table = Table::default();
         let (attached, refused) = self.attach_new(present);
         match (refused, &config.interfaces) {
@@ -171,12 +156,9 @@ impl Capture {
             if events > 0 || left.is_zero() {
                 return Ok(events);
             }
-            let slice = match &self.path {
-                Path::Tc(_) => left.min(self.look),
-                Path::Each(_) | Path::All(_) => left.min(RELIST),
-            };
+            let slice = left.min(if self.path.must_look() { self.look } else { RELIST });
             let failed = |source| CaptureError::Kernel { what: "poll", source };
-            match self.wait(slice).map_err(failed)? {
+            match self.path.wait(self.news.as_fd(), slice).map_err(failed)? {
                 Waited::Interrupted => return Ok(0),
                 Waited::TimedOut => self.look = (self.look * 2).min(IDLE_LOOK),
                 Waited::Ready => {}
@@ -184,54 +166,38 @@ impl Capture {
         }
     }
 
-    fn wait(&self, timeout: Duration) -> std::io::Result<Waited> {
-        let news = iter::once(self.news.as_fd());
-        match &self.path {
-            Path::Tc(path) => syscalls::wait(news.chain(iter::once(path.as_fd())), timeout),
-            Path::Each(path) | Path::All(path) => syscalls::wait(news.chain(path.fds()), timeout),
-        }
-    }
-
     /// Takes no further frames. What waits in the ring still comes with [`Self::poll`]; once a poll of 50 ms returns 0, the
     /// counters add up.
     pub fn stop(&mut self) {
         self.stopped = true;
-        let attached: Vec<u32> = self.table.iter().filter_map(|(_, known)| known.ifindex).collect();
-        match &mut self.path {
-            Path::Tc(path) => attached.iter().for_each(|&ifindex| path.detach(ifindex)),
-            Path::Each(path) => attached.iter().for_each(|&ifindex| path.quiet(ifindex)),
-            Path::All(path) => path.quiet(0),
-        }
+        self.path.quiet_all(self.table.iter().filter_map(|(_, known)| known.ifindex));
     }
 
     /// What became of the frames of each interface there ever was in this capture. Exact once the ring is drained; while
     /// frames flow, those in the ring are seen and not yet delivered.
     pub fn counters(&self) -> Vec<InterfaceCounters> {
+        let together = self.path.counts_of_all();
         let each = self.table.iter().map(|(number, known)| {
             let mut counts = known.past;
-            match (&self.path, known.ifindex) {
-                (Path::Tc(path), Some(ifindex)) => counts.add(path.counts(ifindex)),
-                (Path::Each(path), Some(ifindex)) => counts.add(path.counts(ifindex)),
+            if together.is_some() {
                 // The one socket does not tell interfaces apart: of each it is known what was delivered.
-                (Path::All(_), _) => counts.seen = known.delivered,
-                (_, None) => {}
+                counts.seen = known.delivered;
+            } else if let Some(ifindex) = known.ifindex {
+                counts.add(self.path.counts(ifindex));
             }
             counts.with(Some(number), known.delivered, 0)
         });
         let mut all: Vec<_> = each.collect();
-        if let Path::All(path) = &self.path {
+        if let Some(counts) = together {
             let delivered = self.table.iter().map(|(_, known)| known.delivered).sum();
-            all.push(path.counts(0).with(None, delivered, self.table.unnumbered));
+            all.push(counts.with(None, delivered, self.table.unnumbered));
         }
         all
     }
 
     fn drain(&mut self, limit: usize, sink: &mut dyn FnMut(Event<'_>)) -> Result<usize, CaptureError> {
         let mut delivery = Delivery { table: &mut self.table, clock: &self.clock, snaplen: self.snaplen, sink };
-        match &mut self.path {
-            Path::Tc(path) => path.drain(limit, &mut delivery),
-            Path::Each(path) | Path::All(path) => Ok(path.drain(limit, &mut delivery)),
-        }
+        self.path.drain(limit, &mut delivery)
     }
 
     /// Follows interfaces that came, went, changed their number, name or state.
@@ -240,9 +206,7 @@ impl Capture {
         let mut events = 0;
         if !self.stopped && (self.news.any() || due) {
             self.listed = Instant::now();
-            if let Path::Each(path) | Path::All(path) = &self.path {
-                path.keep_counts();
-            }
+            self.path.keep();
             let present = interfaces()?;
             let gone: Vec<u32> = self
                 .table
@@ -268,26 +232,10 @@ impl Capture {
 
     /// Ends the capture of one interface: its last frames first, then the news that it is gone.
     fn let_go(&mut self, ifindex: u32, sink: &mut dyn FnMut(Event<'_>)) -> Result<usize, CaptureError> {
-        match &mut self.path {
-            Path::Tc(path) => path.detach(ifindex),
-            Path::Each(path) => path.quiet(ifindex),
-            Path::All(_) => packet_socket::settle(),
-        }
+        self.path.quiet(ifindex);
         self.table.announce(self.snaplen, sink);
         let drained = self.drain(WHOLE_RING, sink)?;
-        let counted = match &mut self.path {
-            Path::Tc(path) => {
-                let counts = path.counts(ifindex);
-                path.forget(ifindex);
-                counts
-            }
-            Path::Each(path) => {
-                let counts = path.counts(ifindex);
-                path.close(ifindex);
-                counts
-            }
-            Path::All(_) => KernelCounts::default(),
-        };
+        let counted = self.path.close(ifindex);
         self.table.leave(ifindex, counted, sink);
         Ok(drained + 1)
     }
@@ -326,11 +274,7 @@ impl Capture {
             .table
             .enter(&interface.name, interface.ifindex, link_type)
             .ok_or("this capture has seen too many interfaces")?;
-        let taken = match &mut self.path {
-            Path::Tc(path) => path.attach(number, link_type, interface),
-            Path::Each(path) => path.attach(number, interface),
-            Path::All(_) => Ok(()),
-        };
+        let taken = self.path.attach(number, link_type, interface);
         if taken.is_err() {
             self.table.leave(interface.ifindex, KernelCounts::default(), &mut |_| {});
         } else if let Some(fd) = &self.promiscuous

@@ -47,6 +47,7 @@ mod live;
 mod mapping;
 mod packet_ring;
 mod packet_socket;
+mod path;
 mod permissions;
 #[cfg(test)]
 mod prebuilt_tests;

@@ -135,11 +135,10 @@ impl PacketPath {
         sum
     }
 
-    /// Reads all counters, which are 32 bits wide in the kernel, and any error an interface that went down left on its socket.
+    /// Reads all counters, which are 32 bits wide in the kernel.
     pub(crate) fn keep_counts(&self) {
         for socket in &self.sockets {
             socket.counts();
-            let _reported = syscalls::take_error(&socket.fd);
         }
     }
 
@@ -150,6 +149,12 @@ impl PacketPath {
             while taken < limit {
                 let Some(count) = socket.read_block(delivery) else { break };
                 taken += count;
+            }
+        }
+        if taken == 0 {
+            // An interface that is down leaves an error on its socket, which would end every wait at once until it is read.
+            for socket in &self.sockets {
+                let _down = syscalls::take_error(&socket.fd);
             }
         }
         taken

@@ -56,7 +56,7 @@ const KERNEL: &str = "a kernel with it; Debian 11, Ubuntu 20.10 and later have i
 pub fn permissions() -> Vec<Check> {
     let check = |name, needed_for, remedy, present| Check { name, needed_for, present, remedy };
     let packet = "capture by packet socket, the way without BPF";
-    let tc = "capture by TCX or clsact: exact loss per interface, half the cost of a packet socket";
+    let tc = "capture by TCX or clsact: loss counted per interface also when all are captured";
     let tls = "plaintext of TLS libraries";
     let process = "the process behind a connection";
     vec![

@@ -181,7 +181,7 @@ impl Delivery<'_> {
         if let Some(number) = self.table.number(ifindex) {
             return Some(number);
         }
-        let Some(link_type) = link_type(arphrd) else {
+        let Some(link_type) = link_type(arphrd).filter(|_| self.table.known.len() < MAX_KNOWN) else {
             self.table.unnumbered += 1;
             return None;
         };
@@ -189,11 +189,8 @@ impl Delivery<'_> {
             .ok()
             .and_then(|all| all.into_iter().find(|i: &NetInterface| i.ifindex == ifindex))
             .map_or_else(|| format!("if{ifindex}"), |interface| interface.name);
-        let number = self.table.enter(&name, ifindex, link_type);
-        if number.is_none() {
-            self.table.unnumbered += 1;
-        }
+        let number = self.table.enter(&name, ifindex, link_type)?;
         self.table.announce(self.snaplen, self.sink);
-        number
+        Some(number)
     }
 }

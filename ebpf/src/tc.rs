@@ -47,9 +47,9 @@ use crate::{
 /// The committed kernel program; `dev/build-ebpf` makes it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../prebuilt/probe.bpf.o");
 
-/// The reader is woken when this many bytes wait: small enough to be in the cache still, large enough that a wake-up, which costs
-/// more than a copy, is shared by many frames.
-const WAKE_BYTES: u64 = 64 << 10;
+/// The reader is woken each time another of so many parts of the ring waits: seldom, since a wake-up costs more than a copy, and
+/// with most of the ring still free.
+const WAKE_PARTS: u32 = 32;
 /// Smallest ring: one page would not hold a super-packet's record.
 const MIN_RING_BYTES: u32 = 64 << 10;
 /// Largest ring, so that rounding up to a power of two cannot overflow.
@@ -97,7 +97,7 @@ impl TcPath {
         }
         syscalls::lift_memory_lock_limit();
         let ring_bytes = config.ring_bytes.clamp(MIN_RING_BYTES, MAX_RING_BYTES).next_power_of_two();
-        let wake = WAKE_BYTES.min(u64::from(ring_bytes / 4));
+        let wake = u64::from(ring_bytes / WAKE_PARTS);
         let mut loader = EbpfLoader::new();
         loader
             .override_global("SNAPLEN", &config.snaplen, true)
@@ -283,7 +283,7 @@ fn reason(error: &(dyn Error + 'static)) -> String {
     }
     match errno(error) {
         Some(libc::EPERM) => text + " (needs CAP_BPF and CAP_NET_ADMIN)",
-        Some(libc::EINVAL | libc::EOPNOTSUPP) => text + " (this kernel has no such hook)",
+        Some(libc::EINVAL | libc::EOPNOTSUPP) => text + " (this kernel does not know it)",
         _ => text,
     }
 }

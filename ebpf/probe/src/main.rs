@@ -37,9 +37,10 @@ const AVAILABLE: u64 = 0;
 /// Most bytes of a frame to copy. Set by user space before the program is loaded.
 #[unsafe(no_mangle)]
 static SNAPLEN: u32 = event::MAX_CAPLEN;
-/// The reader is woken when so many bytes wait. A wake-up costs more than a copy, so it sleeps through the first ones.
+/// The reader is woken each time so many more bytes wait, a power of two. A wake-up costs more than a copy, so a frame alone does
+/// not cause one; a reader that is awake already is left in peace until as many wait again.
 #[unsafe(no_mangle)]
-static WAKE_BYTES: u64 = 65_536;
+static WAKE_BYTES: u64 = 1 << 20;
 
 #[map]
 static EVENTS: RingBuf = RingBuf::with_byte_size(32 << 20, 0);
@@ -78,8 +79,12 @@ fn emit<const N: usize>(skb: *mut __sk_buff, header: &Header) -> u32 {
         return REFUSED;
     }
     // SAFETY: reads a global of ours; volatile because user space sets it in the loaded object.
-    let threshold = unsafe { read_volatile(addr_of!(WAKE_BYTES)) };
-    entry.submit(if EVENTS.query(AVAILABLE) >= threshold { FORCE_WAKEUP } else { NO_WAKEUP });
+    let step = unsafe { read_volatile(addr_of!(WAKE_BYTES)) };
+    let after = EVENTS.query(AVAILABLE);
+    let before = after.wrapping_sub(size_of::<Record<N>>() as u64);
+    // The bits from the step upwards change where a multiple of it is passed. Two processors may hide one such passage from each
+    // other; the next one is seen, and the reader looks by itself every few milliseconds.
+    entry.submit(if (after ^ before) >= step { FORCE_WAKEUP } else { NO_WAKEUP });
     COPIED
 }
 

@@ -12,7 +12,7 @@ use wiretape_ebpf::{Capture, CaptureError, Event, Interfaces, Method};
 
 use crate::{
     METHODS, config,
-    namespace::{Namespace, joined, possible, run},
+    namespace::{self, Namespace, joined, possible, run},
     recorder::{Recorder, holds},
     traffic,
 };
@@ -114,10 +114,9 @@ fn a_killed_capture_is_cleaned_up_after() {
         list.lines().filter(|line| line.contains("wiretape_in")).count()
     };
 
-    let mut killed = capture_in_a_process(&alone, "tcx");
+    let killed = capture_in_a_process(&alone, "tcx");
     assert_eq!(tcx_programs(), 1);
-    killed.kill().unwrap();
-    killed.wait().unwrap();
+    killed.kill();
     // The kernel lets go of a dead process's programs a moment later.
     let deadline = Instant::now() + Duration::from_secs(5);
     while tcx_programs() > 0 && Instant::now() < deadline {
@@ -126,13 +125,12 @@ fn a_killed_capture_is_cleaned_up_after() {
     assert_eq!(tcx_programs(), 0);
 
     for _ in 0..2 {
-        let mut killed = capture_in_a_process(&alone, "clsact");
+        let killed = capture_in_a_process(&alone, "clsact");
         assert_eq!(filters(), 1, "the one that runs, none of the one before");
         let second = alone.enter(|| Capture::open(&config(Method::Clsact, &["lo"])));
         assert!(matches!(second, Err(CaptureError::Method { .. })), "the living one keeps its hooks");
         assert_eq!(filters(), 1, "and its filter");
-        killed.kill().unwrap();
-        killed.wait().unwrap();
+        killed.kill();
         assert_eq!(filters(), 1, "left behind");
     }
     let capture = alone.enter(|| Capture::open(&config(Method::Clsact, &["lo"])).unwrap());
@@ -142,7 +140,7 @@ fn a_killed_capture_is_cleaned_up_after() {
 }
 
 /// Starts this test binary again, inside, as a capture that runs until it is killed.
-fn capture_in_a_process(namespace: &Namespace, method: &str) -> Child {
+fn capture_in_a_process(namespace: &Namespace, method: &str) -> Running {
     let mut child = namespace
         .command(env::current_exe().unwrap().to_str().unwrap())
         .args(["--exact", "lifecycle::capture_until_killed", "--nocapture"])
@@ -153,7 +151,25 @@ fn capture_in_a_process(namespace: &Namespace, method: &str) -> Child {
     let said = std::io::BufReader::new(child.stdout.take().unwrap());
     let running = std::io::BufRead::lines(said).map_while(Result::ok).any(|line| line.contains("captures lo"));
     assert!(running, "the child ended before it captured");
-    child
+    Running(child)
+}
+
+/// A child that does not outlive the test.
+struct Running(Child);
+
+impl Running {
+    /// `SIGKILL`: the child gets no chance to clean up.
+    fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Dead already where the test went well.
+        let _ended = self.0.kill().and_then(|()| self.0.wait());
+    }
 }
 
 #[test]
@@ -164,6 +180,28 @@ fn capture_until_killed() {
     std::io::Write::write_all(&mut std::io::stdout(), b"\ncaptures lo\n").unwrap();
     loop {
         capture.poll(Duration::from_secs(1), &mut |_| {}).unwrap();
+    }
+}
+
+/// An interface that is down is waited for, not asked all the time.
+#[test]
+fn waiting_on_a_down_interface_costs_nothing() {
+    if !possible() {
+        return;
+    }
+    let (_west, east) = joined();
+    east.ip("link set east down");
+    for method in METHODS {
+        let used = east.enter(|| {
+            let mut capture = Capture::open(&config(method, &["east"])).unwrap();
+            let before = namespace::thread_cpu();
+            let deadline = Instant::now() + Duration::from_millis(500);
+            while Instant::now() < deadline {
+                capture.poll(Duration::from_millis(100), &mut |_| {}).unwrap();
+            }
+            namespace::thread_cpu() - before
+        });
+        assert!(used < Duration::from_millis(30), "{method}: {used:?} of processor time in half a second");
     }
 }
 

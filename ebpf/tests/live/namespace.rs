@@ -1,5 +1,8 @@
 //! Network namespaces of a test's own, and what must be there to make them.
-#![expect(unsafe_code, reason = "a thread enters a namespace by a system call std has no name for")]
+#![expect(
+    unsafe_code,
+    reason = "a thread enters a namespace, and asks for its time, by system calls std has no names for"
+)]
 
 use std::{
     env, fs,
@@ -8,6 +11,7 @@ use std::{
     process::{self, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     thread,
+    time::Duration,
 };
 
 /// Says whether live tests can run here. Where they cannot it says so on standard error, or fails where that was asked for.
@@ -106,6 +110,15 @@ pub(crate) fn joined() -> (Namespace, Namespace) {
     (west, east)
 }
 
+/// Processor time the calling thread has used.
+pub(crate) fn thread_cpu() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid place for the result.
+    assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) }, 0);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap())
+}
+
+/// Runs a command to its good end and returns what it printed.
 pub(crate) fn run(command: &mut Command) -> String {
     let out = command.output().unwrap();
     assert!(out.status.success(), "{command:?}: {}", String::from_utf8_lossy(&out.stderr));

@@ -9,7 +9,7 @@ use crate::{
     namespace::{Namespace, possible, run},
 };
 
-/// Runs one of the ignored tests below as root with these capabilities alone, and returns what it printed.
+/// Runs one of the tests below as root with these capabilities alone, and returns what it printed.
 fn with_capabilities(namespace: &Namespace, kept: &str, test: &str) -> String {
     let mut command = namespace.command("setpriv");
     command.args(["--bounding-set", &format!("-all{kept}"), "--inh-caps", "-all"]);
