@@ -231,11 +231,10 @@ impl Generator {
 
     /// A long list, whose program jumps farther than one jump reaches.
     pub(crate) fn wide(&mut self) -> String {
-        let one = |it: &mut Self| match it.random.below(4) {
+        let one = |it: &mut Self| match it.random.below(3) {
             0 => it.port(),
-            1 => it.network(),
-            2 => it.endpoint("host"),
-            _ => it.relation(),
+            1 => format!("host {}", it.address()),
+            _ => format!("{} = {}", it.load(0), it.random.below(256)),
         };
         (0..60 + self.random.below(60)).fold(one(self), |text, _| {
             let join = self.random.pick(&[" or ", " or ", " or ", " and not "]);
