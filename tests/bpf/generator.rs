@@ -229,6 +229,19 @@ impl Generator {
         format!("{header}[{offset}{}]", self.random.pick(&["", "", ":1", ":2", ":4"]))
     }
 
+    /// A long list, whose program jumps farther than one jump reaches.
+    pub(crate) fn wide(&mut self) -> String {
+        let one = |it: &mut Self| match it.random.below(3) {
+            0 => it.port(),
+            1 => format!("host {}", it.address()),
+            _ => format!("{} = {}", it.load(0), it.random.below(256)),
+        };
+        (0..60 + self.random.below(60)).fold(one(self), |text, _| {
+            let join = self.random.pick(&[" or ", " or ", " or ", " and not "]);
+            text + join + &one(self)
+        })
+    }
+
     /// A filter written by hand with a word lost, doubled, exchanged, or taken from another.
     pub(crate) fn mutant(&mut self) -> String {
         let one = self.random.pick(filters::FILTERS);

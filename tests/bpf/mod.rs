@@ -17,10 +17,11 @@ use self::generator::Generator;
 use self::packets::{Capture, Packet};
 use crate::support;
 
-/// Filters made by the generator, filters by hand with a word changed, and texts made of random tokens.
+/// Filters made by the generator, filters by hand with a word changed, texts made of random tokens, and long lists.
 const GENERATED: usize = 2200;
 const MUTANTS: usize = 1500;
 const SOUPS: usize = 500;
+const WIDE: usize = 30;
 
 /// What we refuse and libpcap takes, besides host names, by a part of our message, and why.
 const REFUSED_BY_US: &[(&str, &str)] = &[
@@ -70,6 +71,7 @@ fn tcpdump_selects_the_same_packets() {
         questions.push((filter, ethernet));
     }
     questions.extend((0..MUTANTS).map(|_| (generator.mutant(), ethernet)));
+    questions.extend((0..WIDE).map(|number| (generator.wide(), number % captures.len())));
     questions.extend((0..SOUPS).map(|_| (generator.soup(), ethernet)));
 
     let (next, workers) = (AtomicUsize::new(0), 3);

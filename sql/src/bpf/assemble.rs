@@ -1,6 +1,9 @@
 //! A graph into instructions, from the last to the first: every jump goes forward, so its target is placed already.
 //!
-//! A conditional jump reaches 255 instructions. One that must go farther jumps to an unconditional jump put behind it.
+//! A conditional jump reaches 255 instructions. One that must go farther jumps to an unconditional jump,
+//! put behind it or shared with others.
+
+use std::collections::HashMap;
 
 use super::MAX_INSTRUCTIONS;
 use super::cond::Jump;
@@ -13,7 +16,7 @@ pub(super) const ACCEPT_BYTES: u32 = 262_144;
 
 /// Lays the graph out; `words` scratch words are set to zero first, since the kernel refuses to read an unset one.
 pub(super) fn assemble(graph: &Graph, words: u32) -> Result<Vec<Insn>, BpfError> {
-    let mut layout = Layout { reversed: Vec::new(), places: vec![0; graph.end()] };
+    let mut layout = Layout { reversed: Vec::new(), places: vec![0; graph.end()], relays: HashMap::new() };
     let reachable = graph.reachable();
     for id in 0..graph.end() {
         if reachable.get(id) != Some(&true) {
@@ -45,6 +48,8 @@ struct Layout {
     reversed: Vec<Insn>,
     /// Instructions from a node's first to the program's end, inclusive.
     places: Vec<usize>,
+    /// The latest jump to a node that branches may share, measured alike.
+    relays: HashMap<NodeId, usize>,
 }
 
 impl Layout {
@@ -76,23 +81,26 @@ impl Layout {
     }
 
     fn branch(&mut self, mut insn: Insn, yes: NodeId, no: NodeId) {
-        // A jump put behind the branch for one answer makes the other's way longer by one.
-        let far = |layout: &Self, id| layout.distance(id) + 1 > usize::from(u8::MAX);
-        let no_place = far(self, no).then(|| self.put_jump(no));
-        let yes_place = far(self, yes).then(|| self.put_jump(yes));
-        let reach = |layout: &Self, place: Option<usize>, id| {
-            let distance = place.map_or_else(|| layout.distance(id), |place| layout.reversed.len() - place);
-            u8::try_from(distance).unwrap_or(u8::MAX)
-        };
-        insn.jt = reach(self, yes_place, yes);
-        insn.jf = reach(self, no_place, no);
+        // Each jump put behind the branch makes the way to everything else longer by one.
+        let no = self.within_reach(no, 2);
+        let yes = self.within_reach(yes, 1);
+        let skip = |place: usize, length: usize| u8::try_from(length.saturating_sub(place)).unwrap_or(u8::MAX);
+        insn.jt = skip(yes, self.reversed.len());
+        insn.jf = skip(no, self.reversed.len());
         self.reversed.push(insn);
     }
 
-    /// Puts a jump even over no distance, and returns its place.
-    fn put_jump(&mut self, id: NodeId) -> usize {
+    /// A place that leads to a node and is no farther than a branch reaches, once `more` instructions stand between: the
+    /// node's own, an earlier jump to it, or a new one.
+    fn within_reach(&mut self, id: NodeId, more: usize) -> usize {
+        let near = |place: &usize| self.reversed.len() - *place + more <= usize::from(u8::MAX);
+        let own = self.places.get(id).copied().unwrap_or(0);
+        if let Some(place) = Some(own).filter(near).or_else(|| self.relays.get(&id).copied().filter(near)) {
+            return place;
+        }
         let distance = u32::try_from(self.distance(id)).unwrap_or(u32::MAX);
         self.reversed.push(Insn::new(JA, distance));
+        self.relays.insert(id, self.reversed.len());
         self.reversed.len()
     }
 }

@@ -9,10 +9,16 @@
 //! is meaning. `vlan` and its like move the offsets of all that follows, and a packet too short for a check is refused
 //! there, so nothing may be reordered.
 //!
-//! It resolves no host names, and refuses what needs a loop (`protochain`), other link layers (IEEE 802.11, ATM, SS7,
-//! PF logs), DECnet addresses, and `byte` with `&` or `|`, which libpcap compiles to nonsense. It accepts a divisor or
-//! shift that merely begins with a bad constant (`len / ip[0]`), which libpcap 1.10 refuses. It knows nothing of the
-//! rest of this crate.
+//! The same answer as libpcap 1.10 reading a file, with these exceptions:
+//! - refused: host names, `protochain` (it needs a loop), DECnet addresses, `byte` with `&` or `|` (libpcap forgets to load
+//!   the byte), services not in the table of `names`, other link layers (IEEE 802.11, ATM, SS7, PF logs);
+//! - accepted: a filter that can select nothing, and a divisor or shift that begins with a bad constant (`len / ip[0]`);
+//! - a packet cut within its headers may be refused where libpcap's optimiser drops the load that would refuse it, and the
+//!   other way round; the optimiser here follows libpcap's closely, not exactly;
+//! - after `geneve or` libpcap reads scratch words that were never set; here they are 0;
+//! - NULL's address family is taken as written by a little-endian host.
+//!
+//! It knows nothing of the rest of this crate.
 //!
 //! ```
 //! # use wiretape_sql::bpf;
