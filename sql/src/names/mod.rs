@@ -118,7 +118,8 @@ enum Level {
     Inner,
 }
 
-/// Plans `ast` with names as in PostgreSQL: those it gives to rows, and those that `ORDER BY` finds.
+/// Plans `ast` with names as in PostgreSQL: those it gives to rows, and those that `ORDER BY` finds. What PostgreSQL would
+/// refuse for want of an input of some name is planned as DataFusion understands it.
 pub(crate) async fn plan(state: &SessionState, mut ast: DfStatement) -> Result<(LogicalPlan, OutputNames)> {
     let names = alias_outputs(&mut ast);
     let mut freed = ast.clone();
