@@ -16,6 +16,7 @@ use crate::{
 Start here:
   wiretape demo                                  see it work, with nothing but this program
   wiretape import capture.pcap                   make a database of your own packets
+  wiretape record -i eth0                        or record what passes now
   wiretape query \"select proto, count(*) from packets group by proto\"
   wiretape export --where \"dst_port = 53\" -w dns.pcap")]
 pub(crate) struct Cli {
@@ -68,13 +69,16 @@ impl Global {
 /// One per file in `src/commands`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Record(commands::record::Args),
     Import(commands::import::Args),
     Query(commands::query::Args),
     Export(commands::export::Args),
     Serve(commands::serve::Args),
+    Status(commands::status::Args),
     Demo(commands::demo::Args),
     Info(commands::info::Args),
     Verify(commands::verify::Args),
+    Doctor(commands::doctor::Args),
 }
 
 #[cfg(test)]

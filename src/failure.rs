@@ -8,7 +8,7 @@ use wiretape_sql::SqlError;
 #[derive(Debug)]
 pub(crate) struct Failure {
     message: String,
-    /// Extract of the SQL text and the caret below it.
+    /// Extract of the text at fault and the caret below it.
     place: Option<String>,
     detail: Option<String>,
     hint: Option<String>,
@@ -23,6 +23,11 @@ impl Failure {
     /// With what to do about it.
     pub(crate) fn hint(self, hint: impl Into<String>) -> Failure {
         Failure { hint: Some(hint.into()), ..self }
+    }
+
+    /// With the place in `text` that it is about: a character, counted from 1.
+    pub(crate) fn at(self, text: &str, position: usize) -> Failure {
+        Failure { place: caret(text, position), ..self }
     }
 
     /// An SQL error in `text`, whose statement begins `offset` characters into it.

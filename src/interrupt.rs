@@ -36,6 +36,12 @@ pub(crate) fn flag() -> &'static AtomicBool {
     &STOP
 }
 
+/// As if the user had asked: for a part of the program whose end is the end of all.
+pub(crate) fn request() {
+    STOP.store(true, Ordering::SeqCst);
+    wake().notify_waiters();
+}
+
 /// Returns once the user wants to stop; for futures.
 pub(crate) async fn requested() {
     // Registered before the flag is read, so that no signal in between is missed.

@@ -1,13 +1,17 @@
 //! One file per command: its arguments and what it does.
 
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod info;
 pub(crate) mod query;
+pub(crate) mod record;
 pub(crate) mod serve;
+pub(crate) mod status;
 pub(crate) mod verify;
 
+mod capture_filter;
 mod captures;
 mod database;
 mod results;
@@ -26,6 +30,9 @@ pub(crate) fn run(cli: &Cli) -> Result<End, Failure> {
         Command::Query(args) => query::run(global, args),
         Command::Export(args) => export::run(global, args),
         Command::Serve(args) => serve::run(global, args),
+        Command::Record(args) => record::run(global, args),
+        Command::Status(args) => status::run(global, args),
+        Command::Doctor(args) => doctor::run(global, args),
         Command::Demo(args) => demo::run(global, args),
         Command::Info(args) => info::run(global, args),
         Command::Verify(args) => verify::run(global, args),

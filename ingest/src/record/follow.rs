@@ -340,9 +340,7 @@ impl Following {
     /// come with the segment.
     fn publish(&mut self, replay: &mut Replay) -> Result<()> {
         let Some(SegmentRows { packets, flows }) = replay.flush()? else { return Ok(()) };
-        if packets.num_rows() == 0 && flows.num_rows() == 0 {
-            return Ok(());
-        }
+        let coverage = replay.coverage()?;
         let written = (|| {
             self.packets.append(&packets)?;
             if self.flows.bytes() > (self.flows_base * REWRITE_FACTOR).max(REWRITE_BYTES) {
@@ -353,7 +351,7 @@ impl Following {
             } else {
                 self.flows.append(&flows)?;
             }
-            self.coverage.replace(&replay.coverage()?)
+            coverage.map_or(Ok(()), |rows| self.coverage.replace(&rows))
         })();
         match written {
             Err(e) if e.is_disk_full() => Ok(()),

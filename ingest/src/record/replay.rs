@@ -15,6 +15,8 @@ pub struct Replay {
     config: PipelineConfig,
     pipeline: Option<Pipeline>,
     coverage: Coverage,
+    /// Whether there is coverage that readers have not seen.
+    covered_more: bool,
 }
 
 /// The rows of one segment, by table.
@@ -23,7 +25,7 @@ pub type TableRows = Vec<(&'static TableDef, arrow::array::RecordBatch)>;
 impl Replay {
     /// A replay whose flows and reassembly keep to the limits of `config`.
     pub fn new(config: PipelineConfig) -> Replay {
-        Replay { config, pipeline: None, coverage: Coverage::new(LogNotes::default()) }
+        Replay { config, pipeline: None, coverage: Coverage::new(LogNotes::default()), covered_more: false }
     }
 
     /// Rows from now on belong to segment `id`, and are of a log with these notes.
@@ -38,8 +40,12 @@ impl Replay {
     pub fn push(&mut self, entry: &LogEntry<'_>) {
         match entry {
             LogEntry::Interface(interface) => self.coverage.interface(interface),
-            LogEntry::Statistics(statistics) => self.coverage.statistics(statistics),
+            LogEntry::Statistics(statistics) => {
+                self.covered_more = true;
+                self.coverage.statistics(statistics);
+            }
             LogEntry::Packet { packet, interface } => {
+                self.covered_more = true;
                 self.coverage.packet(packet.interface, packet.ts_ns, packet.data.len());
                 let frame = Frame {
                     ts_ns: packet.ts_ns,
@@ -71,9 +77,12 @@ impl Replay {
         self.pipeline.as_ref().map(Pipeline::flow_parts).transpose()
     }
 
-    /// All of `coverage` that the segment has so far.
-    pub(super) fn coverage(&self) -> Result<arrow::array::RecordBatch> {
-        self.coverage.rows().finish()
+    /// All of `coverage` that the segment has so far, if there is more than at the last call.
+    pub(super) fn coverage(&mut self) -> Result<Option<arrow::array::RecordBatch>> {
+        match std::mem::take(&mut self.covered_more) {
+            true => self.coverage.rows().finish().map(Some),
+            false => Ok(None),
+        }
     }
 
     /// No more logs will come: every open flow ends. Call before the last [`seal`](Self::seal).
@@ -85,7 +94,7 @@ impl Replay {
 
     /// Ends the segment and hands over its rows.
     pub fn seal(&mut self) -> Result<TableRows> {
-        let coverage = self.coverage()?;
+        let coverage = self.coverage.rows().finish()?;
         let Some(pipeline) = &mut self.pipeline else { return Ok(Vec::new()) };
         let SegmentRows { packets, flows } = pipeline.seal()?;
         Ok(vec![(&PACKETS, packets), (&FLOWS, flows), (&COVERAGE, coverage)])
