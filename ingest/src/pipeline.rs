@@ -98,6 +98,11 @@ impl Pipeline {
         self.next_packet_id += 1;
     }
 
+    /// It is at least this late, though no packet says so.
+    pub fn advance_to(&mut self, ts_ns: i64) {
+        self.flows.advance_to(ts_ns);
+    }
+
     /// Rows of `packets` since the segment began.
     pub fn rows(&self) -> usize {
         self.packets.len()

@@ -87,12 +87,12 @@ pub(super) fn quietly(db_dir: &Path, file: &Path, global: &Global) -> Result<Imp
     Ok(import_file(&mut writer, db_dir, file, &config(global, false), &mut |_| {}, interrupt::flag())?)
 }
 
-fn open_writer(db_dir: &Path) -> Result<Writer, Failure> {
+pub(super) fn open_writer(db_dir: &Path) -> Result<Writer, Failure> {
     std::fs::create_dir_all(db_dir).map_err(|e| Failure::new(format!("{}: {e}", db_dir.display())))?;
     Ok(wiretape_ingest::record::open_writer(db_dir, units::now_ns())?.0)
 }
 
-fn config(global: &Global, again: bool) -> ImportConfig {
+pub(super) fn config(global: &Global, again: bool) -> ImportConfig {
     ImportConfig {
         again,
         memory_limit_bytes: global.memory_limit,

@@ -16,6 +16,7 @@ mod captures;
 mod database;
 mod results;
 mod stdin;
+mod watch;
 
 use crate::{
     End, Failure,

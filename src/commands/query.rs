@@ -16,6 +16,8 @@ use crate::{End, Failure, cli::Global, output::Format};
   wiretape query --format parquet -o flows.parquet \"select * from flows\"
   wiretape query \"copy (select * from packets where dst_port = 53) to 'dns.pcap'\"
 
+  wiretape query --follow \"select ts, src_ip, dst_ip from packets where dst_port = 53\"
+
 Times are UTC with nanoseconds. The tables are packets and flows; their columns:
   wiretape query \"select * from information_schema.columns where table_name = 'flows'\"")]
 pub(crate) struct Args {
@@ -28,6 +30,9 @@ pub(crate) struct Args {
     /// How rows are written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// Go on giving rows as they come, until Ctrl-C; flows come when they end
+    #[arg(long, conflicts_with = "output")]
+    follow: bool,
     /// Write the rows to a file
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -38,7 +43,11 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result<End, Failure> {
     let target = results::Target { format: args.format, file: args.output.clone(), quiet: global.quiet };
     let database = database::open(&global.db_dir()?, global, database::anywhere())?;
     database::run(global, async {
-        results::run(&database.session(), &sql, &target).await?;
+        let session = database.session();
+        match args.follow {
+            true => results::follow(&session, &sql, &target).await?,
+            false => results::run(&session, &sql, &target).await?,
+        }
         Ok(End::Done)
     })
 }

@@ -12,14 +12,14 @@ use std::{
 };
 
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
-use wiretape_ebpf::{Capture, CaptureConfig, DEFAULT_RING_BYTES, Interfaces, MAX_SNAPLEN, Method};
+use wiretape_ebpf::{Capture, CaptureConfig, DEFAULT_RING_BYTES, Interfaces, MAX_SNAPLEN, Method, interfaces};
 use wiretape_engine::retention::Policy;
 use wiretape_ingest::{
     pipeline::PipelineConfig,
     record::{Clock, RecordConfig, RecordReport, Recorder, record_live, record_stream},
 };
 
-use super::capture_filter::CaptureFilter;
+use super::{capture_filter::CaptureFilter, watch};
 use crate::{
     End, Failure,
     cli::Global,
@@ -35,13 +35,17 @@ running beside it sees both. Needs rights: see wiretape doctor. Ctrl-C seals and
 
   wiretape record -i eth0
   wiretape record -i any --bpf 'not port 22' --max-size 50GiB --raw-max-age 7d --max-age 90d
-  ssh gateway tcpdump -i eth0 -U -w - | wiretape record -r -")]
+  ssh gateway tcpdump -i eth0 -U -w - | wiretape record -r -
+  wiretape record --watch /var/captures")]
 pub(crate) struct Args {
     #[command(flatten)]
     options: Options,
     /// Record a capture stream instead: a named pipe, or - for standard input
-    #[arg(short, long, value_name = "FILE", conflicts_with = "interface", required_unless_present = "interface")]
+    #[arg(short, long, value_name = "FILE", conflicts_with = "interface")]
     read: Option<PathBuf>,
+    /// Import the captures that another program rotates in a folder, each when it is complete
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["interface", "read", "bpf", "count"])]
+    watch: Option<PathBuf>,
     /// End after this time, such as 10m
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     duration: Option<Duration>,
@@ -114,6 +118,12 @@ enum Way {
 
 pub(crate) fn run(global: &Global, args: &Args) -> Result<End, Failure> {
     let deadline = args.duration.map(|d| Instant::now() + d);
+    if let Some(dir) = &args.watch {
+        return watch::run(global, dir, args.options.policy(), deadline);
+    }
+    if args.read.is_none() && args.options.interface.is_empty() {
+        return Err(Failure::new("nothing to record").hint(format!("name an interface with -i: {}", present())));
+    }
     let mut teller = Teller::new(global.quiet)?;
     let stop = interrupt::flag();
     let mut tick = |recorder: &Recorder| {
@@ -206,21 +216,33 @@ fn finish<E: std::error::Error + 'static>(recorder: Recorder, ended: Result<(), 
     Ok(finished?)
 }
 
+/// The interfaces that are here.
+fn present() -> String {
+    let names = interfaces().map(|all| all.into_iter().map(|i| i.name).collect::<Vec<_>>());
+    names.map_or_else(|e| e.to_string(), |names| format!("any, {}", names.join(", ")))
+}
+
+impl Options {
+    fn policy(&self) -> Policy {
+        let age = |age: Option<Duration>| age.map(|a| i64::try_from(a.as_nanos()).unwrap_or(i64::MAX));
+        let size = |size: Option<usize>| size.map(|s| s as u64);
+        Policy {
+            max_age_ns: age(self.max_age),
+            raw_max_age_ns: age(self.raw_max_age),
+            max_bytes: size(self.max_size),
+            raw_max_bytes: size(self.raw_max_size),
+        }
+    }
+}
+
 fn begin(global: &Global, options: &Options, capture_source: &str) -> Result<Recorder, Failure> {
     let dir = global.db_dir()?;
     std::fs::create_dir_all(&dir).map_err(|e| Failure::new(format!("{}: {e}", dir.display())))?;
-    let age = |age: Option<Duration>| age.map(|a| i64::try_from(a.as_nanos()).unwrap_or(i64::MAX));
-    let size = |size: Option<usize>| size.map(|s| s as u64);
     let config = RecordConfig {
         capture_source: capture_source.to_owned(),
         sync_interval: options.sync_interval,
         sync_bytes: options.sync_size as u64,
-        policy: Policy {
-            max_age_ns: age(options.max_age),
-            raw_max_age_ns: age(options.raw_max_age),
-            max_bytes: size(options.max_size),
-            raw_max_bytes: size(options.raw_max_size),
-        },
+        policy: options.policy(),
         pipeline: PipelineConfig { node: options.node.clone(), ..PipelineConfig::default() },
         ..RecordConfig::default()
     };

@@ -4,6 +4,7 @@ use std::{
     fs::File,
     io::{self, BufWriter, IsTerminal, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use futures::StreamExt;
@@ -74,6 +75,40 @@ pub(super) async fn run(session: &Session, sql: &str, target: &Target) -> Result
         write(outcome, &prepared, statement.kind(), target).await?;
     }
     Ok(())
+}
+
+/// Time between two looks at what has come.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Writes the rows of the one statement of `sql` as they come, for ever.
+pub(super) async fn follow(session: &Session, sql: &str, target: &Target) -> Result<(), Failure> {
+    let statements = session.parse(sql).map_err(|e| Failure::in_sql(e, sql, 0))?;
+    let [statement] = statements.as_slice() else {
+        return Err(Failure::new(format!("{} statements cannot be followed at once", statements.len())));
+    };
+    if matches!(target.format, Format::Json | Format::Parquet) {
+        return Err(Failure::new("this format ends only when all rows are there").hint("use --format ndjson or csv"));
+    }
+    let place = |e: SqlError| Failure::in_sql(e, sql, statement.offset);
+    let mut follow = session.follow(statement).await.map_err(place)?;
+    let mut writer = None;
+    loop {
+        for outcome in session.news(&mut follow).await.map_err(place)? {
+            let Outcome::Rows(mut rows) = outcome else { continue };
+            let writer = match &mut writer {
+                Some(writer) => writer,
+                none => {
+                    let out = Box::new(Stdout::prompt());
+                    none.insert(RowWriter::new(target.format, &rows.schema(), stdout_layout(), out)?)
+                }
+            };
+            while let Some(batch) = rows.next().await {
+                writer.write(&batch.map_err(SqlError::from)?)?;
+            }
+            writer.flush()?;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 async fn write(outcome: Outcome, prepared: &Prepared, kind: Kind, target: &Target) -> Result<(), Failure> {

@@ -103,6 +103,15 @@ impl RowWriter {
         }
     }
 
+    /// Shows what was written so far; a table's columns keep the widths they have then.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        match self {
+            RowWriter::Table(table) => table.flush(),
+            // Written through with each batch, into writers that end lines of their own accord.
+            RowWriter::Csv(_) | RowWriter::Json(_) | RowWriter::Ndjson(_) | RowWriter::Parquet(_) => Ok(()),
+        }
+    }
+
     /// Ends the result: closing bracket, footer or row count.
     pub(crate) fn finish(self) -> io::Result<()> {
         match self {

@@ -30,6 +30,13 @@ impl Stdout {
     }
 }
 
+impl Stdout {
+    /// Standard output without a buffer beyond the line, for rows that somebody waits for.
+    pub(crate) fn prompt() -> Stdout {
+        Stdout(BufWriter::with_capacity(0, Watched(io::stdout())))
+    }
+}
+
 impl Write for Stdout {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.write(bytes)

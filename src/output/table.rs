@@ -90,6 +90,14 @@ impl TableWriter {
         self.out.flush()
     }
 
+    /// Shows the rows so far. Without any, the widths wait for the first.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        if self.waiting.as_ref().is_some_and(|waiting| !waiting.is_empty()) {
+            self.begin()?;
+        }
+        self.out.flush()
+    }
+
     /// Fixes the widths, writes the heading and the rows that waited.
     fn begin(&mut self) -> io::Result<()> {
         let Some(waiting) = self.waiting.take() else { return Ok(()) };

@@ -213,6 +213,11 @@ impl FlowTable {
         Some(observed)
     }
 
+    /// It is at least this late, though no packet says so: flows that have been quiet for too long end.
+    pub fn advance_to(&mut self, ts_ns: i64) {
+        self.advance(ts_ns);
+    }
+
     /// The parts of this segment that have changed since the last call, as they are now: a later row of a flow is in the
     /// place of the earlier one. For those who look at a segment before it is sealed.
     pub fn changed(&mut self) -> FlowBuilder {

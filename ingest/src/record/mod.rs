@@ -32,6 +32,7 @@ pub use live::{LiveError, record_live};
 pub use log_side::{Counts, RecordError, RecordReport, Recorder};
 pub use recover::{Recovered, open_writer, recover};
 pub use replay::{Replay, TableRows};
+pub use retire::retire;
 pub use stream::{StreamError, record_stream};
 
 use crate::Frame;

@@ -17,6 +17,8 @@ pub struct Replay {
     coverage: Coverage,
     /// Whether there is coverage that readers have not seen.
     covered_more: bool,
+    /// Whether packets are of the time at which they are recorded.
+    live: bool,
 }
 
 /// The rows of one segment, by table.
@@ -25,7 +27,13 @@ pub type TableRows = Vec<(&'static TableDef, arrow::array::RecordBatch)>;
 impl Replay {
     /// A replay whose flows and reassembly keep to the limits of `config`.
     pub fn new(config: PipelineConfig) -> Replay {
-        Replay { config, pipeline: None, coverage: Coverage::new(LogNotes::default()), covered_more: false }
+        Replay {
+            config,
+            pipeline: None,
+            coverage: Coverage::new(LogNotes::default()),
+            covered_more: false,
+            live: false,
+        }
     }
 
     /// Rows from now on belong to segment `id`, and are of a log with these notes.
@@ -33,6 +41,7 @@ impl Replay {
         let config = PipelineConfig { node: notes.node.clone(), ..self.config.clone() };
         let pipeline = self.pipeline.get_or_insert_with(|| Pipeline::new(config, notes.capture_source.clone()));
         pipeline.begin_segment(id);
+        self.live = notes.capture_source != "file";
         self.coverage = Coverage::new(notes);
     }
 
@@ -43,6 +52,13 @@ impl Replay {
             LogEntry::Statistics(statistics) => {
                 self.covered_more = true;
                 self.coverage.statistics(statistics);
+                // Packets of a stream are of any age; those from the kernel are of now, and their flows end on time
+                // though nothing more passes.
+                if self.live
+                    && let Some(pipeline) = &mut self.pipeline
+                {
+                    pipeline.advance_to(statistics.ts_ns);
+                }
             }
             LogEntry::Packet { packet, interface } => {
                 self.covered_more = true;

@@ -8,6 +8,15 @@ use wiretape_engine::{
 
 use crate::TABLES;
 
+/// Drops at once what `policy` says is to go by `now_ns`, while nothing is being recorded.
+pub fn retire(writer: &mut Writer, policy: Policy, now_ns: i64) -> Result<()> {
+    if policy.is_unlimited() {
+        return Ok(());
+    }
+    Retirer::new(writer, policy)?.retire(writer, 0, now_ns)?;
+    writer.sweep()
+}
+
 /// The segments that are there, and the policy.
 #[derive(Debug)]
 pub(super) struct Retirer {

@@ -124,7 +124,10 @@ fn merge(parts: LogicalPlanBuilder, table: &TableDef, key: &str) -> Result<Logic
 }
 
 /// Bookkeeping of parts, which users do not see.
-const PART: &str = "part";
+pub(crate) const PART: &str = "part";
+
+/// The bit of a part that holds the row's end.
+pub(crate) const ENDS: u8 = END_ONLY;
 
 /// What users see besides what is stored, behind the later of the two times it is the difference of.
 const DURATION: ColumnDef = ColumnDef::new("duration_ns", Kind::I64, false, "end_ts - start_ts, ns.");

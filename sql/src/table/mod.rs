@@ -18,7 +18,7 @@ mod provider;
 mod rows_exec;
 mod scan;
 
-pub(crate) use merged::shown_columns;
+pub(crate) use merged::{ENDS, PART, shown_columns};
 
 use std::sync::Arc;
 
