@@ -283,8 +283,10 @@ impl Teller {
         match &self.last {
             Some((at, _)) if now.duration_since(*at) < Duration::from_secs(1) => return,
             Some((at, before)) => {
-                let (report, seconds) = (recorder.report(), now.duration_since(*at).as_secs_f64());
-                let rate = |now: u64, before: u64| (now.saturating_sub(before) as f64 / seconds) as u64;
+                let (report, ms) = (recorder.report(), now.duration_since(*at).as_millis().max(1));
+                let rate = |now: u64, before: u64| {
+                    u64::try_from(u128::from(now.saturating_sub(before)) * 1000 / ms).unwrap_or(u64::MAX)
+                };
                 self.line.set_message(format!(
                     "{}, {}/s, {}/s, {} dropped, {} behind",
                     count(report.recorded, "packet"),

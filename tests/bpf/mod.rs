@@ -1,5 +1,6 @@
 //! The filter compiler against tcpdump: the same packets for every filter, and the same filters refused.
 
+mod crafted;
 mod filters;
 mod generator;
 mod packets;

@@ -1,6 +1,7 @@
 //! The program as a user runs it: what it prints where, and its exit codes.
 
 mod export;
+mod follow;
 mod import;
 mod query;
 mod whole;

@@ -17,7 +17,7 @@ use crate::{Error, Result};
 const READ_BYTES: usize = 1 << 20;
 
 /// Bytes of a block at most: a packet with its header and options.
-const MAX_BLOCK_BYTES: u32 = MAX_PACKET_BYTES as u32 + 1024;
+const MAX_BLOCK_BYTES: usize = MAX_PACKET_BYTES + 1024;
 
 /// A reader that follows a raw log.
 #[derive(Debug)]
@@ -117,12 +117,12 @@ impl LogTail {
         loop {
             let ready = self.buffer.get(self.taken..).unwrap_or_default();
             if let Some(&[_, _, _, _, l0, l1, l2, l3]) = ready.first_chunk::<8>() {
-                let len = u32::from_le_bytes([l0, l1, l2, l3]);
+                let len = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
                 if !(12..=MAX_BLOCK_BYTES).contains(&len) {
                     return Err(Error::damaged(&self.path, self.offset(), format!("a block of {len} bytes")));
                 }
-                if len as usize <= ready.len() {
-                    return Ok(Some(len as usize));
+                if len <= ready.len() {
+                    return Ok(Some(len));
                 }
             }
             if !self.fill()? {

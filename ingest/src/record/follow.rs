@@ -47,7 +47,11 @@ const REWRITE_BYTES: u64 = 16 << 20;
 /// What the capturing side tells.
 enum Message {
     Begin(u32),
-    End(u32),
+    End {
+        id: u32,
+        /// No other log follows.
+        last: bool,
+    },
 }
 
 /// What both sides look at. Bytes are of logs, added up since the recording began.
@@ -106,9 +110,9 @@ impl Follower {
         self.send(Message::Begin(id));
     }
 
-    /// Log `id` is complete.
-    pub(super) fn end(&mut self, id: u32) {
-        self.send(Message::End(id));
+    /// Log `id` is complete, and is the recording's `last` or not.
+    pub(super) fn end(&mut self, id: u32, last: bool) {
+        self.send(Message::End { id, last });
     }
 
     /// Reads to the end, seals everything and returns; an error leaves the logs for the next start.
@@ -196,19 +200,18 @@ impl Run {
                 continue;
             };
             // Asked before reading: what is complete then is read whole.
-            let complete = ended.front() == Some(&following.id);
+            let complete = ended.front().copied().filter(|(id, _)| *id == following.id);
             let caught_up = following.read(&mut self.replay, &self.shared)?;
             following.publish(&mut self.replay)?;
-            if caught_up && complete {
+            if let (true, Some((_, last))) = (caught_up, complete) {
                 ended.pop_front();
-                let last = !more_to_come && begun.is_empty();
                 self.seal(open.take().expect("it is the one at hand"), last)?;
             } else {
                 let wait = if caught_up { IDLE } else { Duration::ZERO };
                 more_to_come &= self.listen(wait, &mut begun, &mut ended)?;
                 // A capturing side that was dropped in the middle of a log completes it all the same.
                 if !more_to_come && ended.is_empty() && caught_up {
-                    ended.extend(open.as_ref().map(|f| f.id));
+                    ended.extend(open.as_ref().map(|f| (f.id, true)));
                 }
             }
         }
@@ -216,7 +219,7 @@ impl Run {
     }
 
     /// Takes in messages, waiting for the first as long as `wait`. False when none will come any more.
-    fn listen(&mut self, wait: Duration, begun: &mut VecDeque<u32>, ended: &mut VecDeque<u32>) -> Result<bool> {
+    fn listen(&mut self, wait: Duration, begun: &mut VecDeque<u32>, ended: &mut VecDeque<(u32, bool)>) -> Result<bool> {
         let mut message = match self.inbox.recv_timeout(wait) {
             Err(RecvTimeoutError::Timeout) => {
                 self.look_around(!wait.is_zero())?;
@@ -228,7 +231,7 @@ impl Run {
         while let Some(m) = message {
             match m {
                 Message::Begin(id) => begun.push_back(id),
-                Message::End(id) => ended.push_back(id),
+                Message::End { id, last } => ended.push_back((id, last)),
             }
             message = self.inbox.try_recv().ok();
         }

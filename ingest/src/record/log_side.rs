@@ -276,7 +276,7 @@ impl Recorder {
 
     /// Ends the recording: everything that came in is sealed when this returns.
     pub fn finish(mut self) -> Result<RecordReport, RecordError> {
-        self.end_log()?;
+        self.end_log(true)?;
         let done = self.follower.finish();
         let report = self.report();
         match done {
@@ -338,20 +338,20 @@ impl Recorder {
         Ok(())
     }
 
-    /// Completes the log.
-    fn end_log(&mut self) -> Result<(), RecordError> {
+    /// Completes the log, the recording's `last` or not.
+    fn end_log(&mut self, last: bool) -> Result<(), RecordError> {
         self.statistics()?;
         self.flush()?;
         if let Some(log) = self.log.take() {
             self.ended_bytes += log.writer.flushed_bytes();
             self.follower.note_written(self.ended_bytes);
-            self.follower.end(log.writer.id());
+            self.follower.end(log.writer.id(), last);
         }
         Ok(())
     }
 
     fn roll(&mut self) -> Result<(), RecordError> {
-        self.end_log()?;
+        self.end_log(false)?;
         self.begin_log()
     }
 
