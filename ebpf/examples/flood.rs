@@ -1,0 +1,48 @@
+//! Sends UDP datagrams over the loopback as fast as one thread can, for a time, and says how many: what a capture is
+//! measured with.
+//!
+//! `cargo run --release -p wiretape-ebpf --example flood -- SECONDS PAYLOAD_BYTES`
+
+use std::{
+    net::UdpSocket,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+/// Datagrams between two looks at the clock.
+const BURST: u32 = 256;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let number = |at: usize| args.get(at).and_then(|a| a.parse::<u64>().ok());
+    let (Some(seconds), Some(bytes)) = (number(0), number(1)) else {
+        eprintln!("usage: flood SECONDS PAYLOAD_BYTES");
+        return ExitCode::from(2);
+    };
+    match flood(Duration::from_secs(seconds), usize::try_from(bytes).unwrap_or(0)) {
+        Ok(sent) => {
+            println!("{sent}");
+            ExitCode::SUCCESS
+        }
+        Err(e) => {
+            eprintln!("error: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn flood(time: Duration, bytes: usize) -> std::io::Result<u64> {
+    // Nobody reads it: what does not fit the socket's buffer is dropped behind the capture.
+    let receiver = UdpSocket::bind("127.0.0.1:0")?;
+    let sender = UdpSocket::bind("127.0.0.1:0")?;
+    sender.connect(receiver.local_addr()?)?;
+    let payload = vec![0x5a; bytes];
+    let began = Instant::now();
+    let mut sent = 0;
+    while began.elapsed() < time {
+        for _ in 0..BURST {
+            sent += u64::from(sender.send(&payload).is_ok());
+        }
+    }
+    Ok(sent)
+}
