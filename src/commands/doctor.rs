@@ -9,7 +9,8 @@ use crate::{End, Failure, cli::Global, output::Stdout};
 /// Say what recording needs and whether this machine and user have it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Tries each thing where it can be tried; nothing is changed. Exit code 1 if nothing can be recorded.
+Tries each thing where it can be tried; nothing is changed.
+The exit code is 1 if nothing can be recorded.
 
   wiretape doctor
   sudo setcap cap_bpf,cap_net_admin,cap_net_raw+ep $(command -v wiretape)")]

@@ -380,11 +380,12 @@ impl Recorder {
 }
 
 impl Recorded {
-    /// What the source has counted; at least what it gave.
+    /// What the source has counted; of packets received, at least those that became something.
     fn counts(&self) -> Counts {
-        let Counts { received, dropped_ring, filtered } = self.counts;
-        let given = self.recorded + self.dropped_limit + self.counts_before.received;
-        Counts { received: received.max(given), dropped_ring, filtered }
+        let (Counts { received, dropped_ring, filtered }, before) = (self.counts, self.counts_before);
+        let lost = dropped_ring.saturating_sub(before.dropped_ring) + filtered.saturating_sub(before.filtered);
+        let known = before.received + self.recorded + self.dropped_limit + lost;
+        Counts { received: received.max(known), dropped_ring, filtered }
     }
 }
 
