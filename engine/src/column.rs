@@ -6,10 +6,7 @@
 use std::{fmt::Debug, hash::Hash, net::IpAddr, sync::Arc};
 
 use arrow::{
-    array::{
-        ArrayRef, BooleanArray, BooleanBufferBuilder, BooleanBuilder, DictionaryArray, PrimitiveArray, StringArray,
-        StringBuilder,
-    },
+    array::{ArrayRef, BooleanArray, BooleanBuilder, DictionaryArray, PrimitiveArray, StringArray, StringBuilder},
     buffer::{BooleanBuffer, Buffer, NullBuffer},
     datatypes::{ArrowPrimitiveType, Int32Type, Int64Type, TimestampNanosecondType, UInt8Type, UInt16Type, UInt32Type},
 };
@@ -35,6 +32,8 @@ pub trait ColumnBuilder<C: Cell + ?Sized> {
     fn push(&mut self, value: C::Value<'_>);
     /// Bytes of memory held.
     fn size_bytes(&self) -> usize;
+    /// Makes room for `rows` more, where growing step by step would be dear.
+    fn reserve(&mut self, _rows: usize) {}
     /// Turns the values into an array and starts anew.
     fn finish(&mut self) -> ArrayRef;
     /// A copy of the values from row `from` on, with a dictionary of their own.
@@ -66,8 +65,11 @@ macro_rules! primitive_cells {
             fn push(&mut self, value: $native) {
                 self.values.push(value);
             }
+            fn reserve(&mut self, rows: usize) {
+                self.values.reserve_exact(rows);
+            }
             fn size_bytes(&self) -> usize {
-                self.values.capacity() * size_of::<$native>()
+                self.values.len() * size_of::<$native>()
             }
             fn finish(&mut self) -> ArrayRef {
                 self.finish_with(None)
@@ -272,7 +274,7 @@ impl<T: Term> Dictionary<T> {
     }
 
     fn bytes(&self) -> usize {
-        self.codes.capacity() * 4 + self.terms.len() * (size_of::<T>() * 2 + 24)
+        self.codes.len() * 4 + self.terms.len() * (size_of::<T>() * 2 + 24)
     }
 }
 
@@ -320,6 +322,9 @@ macro_rules! dictionary_cells {
             fn push(&mut self, $v: <$cell as Cell>::Value<'_>) {
                 self.push_term($borrow, || $own);
             }
+            fn reserve(&mut self, rows: usize) {
+                self.codes.reserve_exact(rows);
+            }
             fn size_bytes(&self) -> usize {
                 self.bytes()
             }
@@ -350,12 +355,30 @@ pub struct Nullable<B> {
     validity: Option<Validity>,
 }
 
-/// A growing validity bitmap.
-struct Validity(BooleanBufferBuilder);
+/// A growing validity bitmap, lowest bit first, as Arrow has it.
+#[derive(Debug)]
+struct Validity {
+    bytes: Vec<u8>,
+    len: usize,
+}
 
-impl Debug for Validity {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Validity({} bits)", self.0.len())
+impl Validity {
+    /// `len` valid rows, and then one that is NULL.
+    fn first_null_after(len: usize) -> Validity {
+        let mut validity = Validity { bytes: vec![0xFF; len / 8], len: len - len % 8 };
+        (0..len % 8).for_each(|_| validity.push(true));
+        validity.push(false);
+        validity
+    }
+
+    #[inline]
+    fn push(&mut self, valid: bool) {
+        let bit = u8::from(valid) << (self.len % 8);
+        match self.bytes.last_mut() {
+            Some(last) if !self.len.is_multiple_of(8) => *last |= bit,
+            _ => self.bytes.push(bit),
+        }
+        self.len += 1;
     }
 }
 
@@ -383,14 +406,15 @@ where
             None => self.inner.push_default(),
         }
         if let Some(validity) = &mut self.validity {
-            validity.0.append(valid);
+            validity.push(valid);
         } else if !valid {
-            let mut bits = BooleanBufferBuilder::new(self.len + 1024);
-            bits.append_n(self.len, true);
-            bits.append(false);
-            self.validity = Some(Validity(bits));
+            self.validity = Some(Validity::first_null_after(self.len));
         }
         self.len += 1;
+    }
+
+    fn reserve(&mut self, rows: usize) {
+        self.inner.reserve(rows);
     }
 
     fn size_bytes(&self) -> usize {
@@ -399,12 +423,12 @@ where
 
     fn finish(&mut self) -> ArrayRef {
         self.len = 0;
-        let nulls = self.validity.take().map(|mut v| NullBuffer::new(v.0.finish()));
+        let nulls = self.validity.take().map(|v| NullBuffer::new(BooleanBuffer::new(v.bytes.into(), 0, v.len)));
         self.inner.finish_with(nulls)
     }
 
     fn copy_from(&self, from: usize) -> ArrayRef {
-        let nulls = self.validity.as_ref().map(|v| NullBuffer::new(copy_bits(v.0.as_slice(), self.len, from)));
+        let nulls = self.validity.as_ref().map(|v| NullBuffer::new(copy_bits(&v.bytes, self.len, from)));
         self.inner.copy_from_with(from, nulls)
     }
 }

@@ -40,6 +40,8 @@ pub struct Pipeline {
     capture_source: String,
     node: Option<String>,
     next_packet_id: i64,
+    /// Rows of the segment before: this one is likely to be of its size.
+    rows_before: usize,
     names: Names,
 }
 
@@ -72,6 +74,7 @@ impl Pipeline {
             capture_source,
             node: config.node,
             next_packet_id: 0,
+            rows_before: 0,
             names: Names::default(),
         }
     }
@@ -79,6 +82,7 @@ impl Pipeline {
     /// Rows pushed from now on belong to `segment`. Call before the first push and after each [`seal`](Self::seal).
     pub fn begin_segment(&mut self, segment: u32) {
         self.next_packet_id = i64::from(segment) << 32;
+        self.packets.reserve(self.rows_before);
         self.flows.begin_segment(segment);
     }
 
@@ -110,7 +114,7 @@ impl Pipeline {
 
     /// Bytes of memory that the segment's rows hold.
     pub fn size_bytes(&self) -> usize {
-        self.packets.size_bytes() + self.slots.capacity() * size_of::<Option<u32>>()
+        self.packets.size_bytes() + self.slots.len() * size_of::<Option<u32>>()
     }
 
     /// No more frames will come: every open flow ends. Call before the last [`seal`](Self::seal).
@@ -140,6 +144,7 @@ impl Pipeline {
     /// Ends the segment and hands over its rows. Flows that are still open go on in the next one.
     pub fn seal(&mut self) -> Result<SegmentRows> {
         let mut sealed = self.flows.seal();
+        self.rows_before = self.packets.len();
         let packets = self.packets.finish()?;
         let app_proto = app_proto_column(&self.slots, |slot| sealed.app_protos.get(slot as usize).copied().flatten())?;
         self.slots.clear();

@@ -1,13 +1,14 @@
 //! Frames on their way to disk: compressed by worker threads, written in order.
 //!
 //! ```text
-//! caller ── full buffer ──► bounded by the buffers there are ──► worker: compress ─► wait for its turn ─► write
-//!    ▲                                                             │
-//!    └──────────────────────── empty buffer ◄──────────────────────┘
+//! caller ── full batch ──► bounded by the batches there are ──► worker: compress ─► wait for its turn ─► write
+//!    ▲                                                            │
+//!    └──────────────────────── empty batch ◄──────────────────────┘
 //! ```
 //!
-//! There are only so many buffers, so a slow disk stops the caller. Whoever compressed a frame writes it, once the
-//! frame before is written. After an error nothing more is written, and the caller learns of it at its next frame.
+//! Frames travel in batches, because waking a thread costs as much as compressing half a frame. There are only so many
+//! batches, so a slow disk stops the caller. Whoever compressed a batch writes it, once the batch before is written.
+//! After an error nothing more is written, and the caller learns of it at its next batch.
 
 use std::{
     io,
@@ -21,8 +22,87 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{Codec, FRAME_BYTES, codec::Encoder, seek::Frame};
 use crate::{Error, Result, fs::Appender};
 
-/// Buffers for each worker: one being compressed, and enough waiting that a caller in bursts does not starve it.
-const BUFFERS_PER_WORKER: usize = 8;
+/// Batches for each worker: one being compressed, and enough waiting that a caller in bursts does not starve it.
+const BATCHES_PER_WORKER: usize = 3;
+
+/// Plain bytes with which a batch is full.
+const BATCH_BYTES: usize = 8 * FRAME_BYTES;
+
+/// Frames that follow each other, the last of them perhaps not whole yet.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    /// The content of all frames.
+    pub(crate) plain: Vec<u8>,
+    /// Of each whole frame: where it ends in `plain`, and how many rows the file has up to there.
+    ends: Vec<(usize, u32)>,
+}
+
+impl Batch {
+    pub(crate) fn new() -> Batch {
+        Batch { plain: Vec::with_capacity(BATCH_BYTES + FRAME_BYTES), ends: Vec::new() }
+    }
+
+    /// Bytes of the frame that is not whole yet.
+    #[inline]
+    pub(crate) fn frame_len(&self) -> usize {
+        self.plain.len() - self.ends.last().map_or(0, |(end, _)| *end)
+    }
+
+    /// Ends a frame, with which the file has `end_row` rows.
+    pub(crate) fn end_frame(&mut self, end_row: u32) {
+        self.ends.push((self.plain.len(), end_row));
+    }
+
+    /// Whether it is time to hand it over.
+    pub(crate) fn is_full(&self) -> bool {
+        self.plain.len() >= BATCH_BYTES
+    }
+
+    /// Empties it, and does not keep what a giant packet made of it.
+    fn clear(&mut self) {
+        self.plain.clear();
+        self.plain.shrink_to(BATCH_BYTES + FRAME_BYTES);
+        self.ends.clear();
+    }
+}
+
+/// Compresses batches. One for each thread.
+#[derive(Debug)]
+pub(crate) struct BatchEncoder {
+    encoder: Encoder,
+    stored: Vec<u8>,
+    /// The frames in `stored`, with offsets from its start.
+    frames: Vec<Frame>,
+}
+
+impl BatchEncoder {
+    fn new(codec: Codec) -> io::Result<BatchEncoder> {
+        Ok(BatchEncoder { encoder: Encoder::new(codec)?, stored: Vec::new(), frames: Vec::new() })
+    }
+
+    /// What to write for `batch`: the bytes, and the frames in them.
+    fn encode(&mut self, batch: &Batch) -> io::Result<(&[u8], &[Frame])> {
+        self.frames.clear();
+        // A giant packet is not to be remembered.
+        self.stored.truncate(2 * BATCH_BYTES);
+        self.stored.shrink_to(2 * BATCH_BYTES);
+        let (mut plain_start, mut start) = (0, 0);
+        for &(plain_end, end_row) in &batch.ends {
+            let plain = batch.plain.get(plain_start..plain_end).unwrap_or_default();
+            let end = self.encoder.encode(plain, &mut self.stored, start)?;
+            let stored = self.stored.get(start..end).unwrap_or_default();
+            self.frames.push(Frame {
+                offset: start as u64,
+                checksum: xxh3_64(stored),
+                stored_len: u32::try_from(stored.len()).map_err(io::Error::other)?,
+                plain_len: u32::try_from(plain.len()).map_err(io::Error::other)?,
+                end_row,
+            });
+            (plain_start, start) = (plain_end, end);
+        }
+        Ok((self.stored.get(..start).unwrap_or_default(), &self.frames))
+    }
+}
 
 /// The file, and the frames written to it.
 #[derive(Debug)]
@@ -32,25 +112,18 @@ pub(crate) struct FrameFile {
 }
 
 impl FrameFile {
-    fn write(&mut self, stored: &[u8], plain_len: usize, end_row: u32) -> Result<()> {
-        let over = |_| Error::Limit { what: "a frame of the raw log".to_owned(), limit: "4 GiB".to_owned() };
-        let frame = Frame {
-            offset: self.file.written(),
-            checksum: xxh3_64(stored),
-            stored_len: u32::try_from(stored.len()).map_err(over)?,
-            plain_len: u32::try_from(plain_len).map_err(over)?,
-            end_row,
-        };
+    fn write(&mut self, (stored, frames): (&[u8], &[Frame])) -> Result<()> {
+        let start = self.file.written();
         self.file.append(stored)?;
-        self.frames.push(frame);
+        self.frames.extend(frames.iter().map(|f| Frame { offset: start + f.offset, ..*f }));
         Ok(())
     }
 }
 
-/// Takes frames, compresses and writes them.
+/// Takes batches of frames, compresses and writes them.
 #[derive(Debug)]
 pub(crate) enum Pool {
-    Inline { encoder: Encoder, out: Box<FrameFile> },
+    Inline { encoder: BatchEncoder, out: Box<FrameFile> },
     Threads(Threads),
 }
 
@@ -60,22 +133,22 @@ impl Pool {
         let path = file.path().to_owned();
         let out = FrameFile { file, frames: Vec::new() };
         if workers == 0 {
-            let encoder = Encoder::new(codec).map_err(Error::io(&path))?;
+            let encoder = BatchEncoder::new(codec).map_err(Error::io(&path))?;
             return Ok(Pool::Inline { encoder, out: Box::new(out) });
         }
         Ok(Pool::Threads(Threads::start(out, path, codec, workers)?))
     }
 
-    /// Hands over the frame in `buffer`, after which `end_row` rows are written, and leaves an empty buffer there.
-    pub(crate) fn submit(&mut self, buffer: &mut Vec<u8>, end_row: u32) -> Result<()> {
+    /// Hands over the whole frames in `batch`, and leaves an empty one there.
+    pub(crate) fn submit(&mut self, batch: &mut Batch) -> Result<()> {
         match self {
             Pool::Inline { encoder, out } => {
-                let stored = encoder.encode(buffer).map_err(Error::io(out.file.path()))?;
-                out.write(stored, buffer.len(), end_row)?;
-                empty(buffer);
+                let encoded = encoder.encode(batch).map_err(Error::io(out.file.path()))?;
+                out.write(encoded)?;
+                batch.clear();
                 Ok(())
             }
-            Pool::Threads(threads) => threads.submit(buffer, end_row),
+            Pool::Threads(threads) => threads.submit(batch),
         }
     }
 
@@ -93,7 +166,7 @@ impl Pool {
 #[derive(Debug)]
 pub(crate) struct Threads {
     jobs: Option<mpsc::Sender<Job>>,
-    empty: mpsc::Receiver<Vec<u8>>,
+    empty: mpsc::Receiver<Batch>,
     next: u64,
     path: PathBuf,
     shared: Arc<Shared>,
@@ -103,8 +176,7 @@ pub(crate) struct Threads {
 #[derive(Debug)]
 struct Job {
     number: u64,
-    plain: Vec<u8>,
-    end_row: u32,
+    batch: Batch,
 }
 
 #[derive(Debug)]
@@ -130,12 +202,12 @@ impl Threads {
         let queue = Arc::new(Mutex::new(queue));
         let turn = Turn { number: 0, out: Some(out), error: None, failed: false };
         let shared = Arc::new(Shared { turn: Mutex::new(turn), passed: Condvar::new() });
-        for _ in 0..workers.saturating_mul(BUFFERS_PER_WORKER) {
-            give_back.send(Vec::with_capacity(FRAME_BYTES)).map_err(|_| gone(&path))?;
+        for _ in 0..workers.saturating_mul(BATCHES_PER_WORKER) {
+            give_back.send(Batch::new()).map_err(|_| gone(&path))?;
         }
         let mut threads = Threads { jobs: Some(jobs), empty, next: 0, path, shared, handles: Vec::new() };
         for n in 0..workers {
-            let encoder = Encoder::new(codec).map_err(Error::io(&threads.path))?;
+            let encoder = BatchEncoder::new(codec).map_err(Error::io(&threads.path))?;
             let (queue, shared, give_back) = (Arc::clone(&queue), Arc::clone(&threads.shared), give_back.clone());
             let path = threads.path.clone();
             let handle = thread::Builder::new()
@@ -147,11 +219,11 @@ impl Threads {
         Ok(threads)
     }
 
-    fn submit(&mut self, buffer: &mut Vec<u8>, end_row: u32) -> Result<()> {
-        // A worker that failed still gives buffers back, so this wait always ends.
+    fn submit(&mut self, batch: &mut Batch) -> Result<()> {
+        // A worker that failed still gives batches back, so this wait always ends.
         let fresh = self.empty.recv().map_err(|_| gone(&self.path))?;
         self.check()?;
-        let job = Job { number: self.next, plain: std::mem::replace(buffer, fresh), end_row };
+        let job = Job { number: self.next, batch: std::mem::replace(batch, fresh) };
         self.next += 1;
         let jobs = self.jobs.as_ref().ok_or_else(|| gone(&self.path))?;
         jobs.send(job).map_err(|_| gone(&self.path))
@@ -191,20 +263,19 @@ impl Drop for Threads {
 fn work(
     queue: &Mutex<mpsc::Receiver<Job>>,
     shared: &Shared,
-    give_back: &mpsc::Sender<Vec<u8>>,
-    mut encoder: Encoder,
+    give_back: &mpsc::Sender<Batch>,
+    mut encoder: BatchEncoder,
     path: &Path,
 ) {
     loop {
         let job = lock(queue).recv();
         let Ok(mut job) = job else { return };
-        let stored = encoder.encode(&job.plain).map_err(Error::io(path));
+        let encoded = encoder.encode(&job.batch).map_err(Error::io(path));
         let waiting = shared.passed.wait_while(lock(&shared.turn), |turn| turn.number != job.number);
         let mut turn = waiting.unwrap_or_else(PoisonError::into_inner);
         if !turn.failed {
-            let plain_len = job.plain.len();
-            let written = stored.and_then(|stored| match &mut turn.out {
-                Some(out) => out.write(stored, plain_len, job.end_row),
+            let written = encoded.and_then(|encoded| match &mut turn.out {
+                Some(out) => out.write(encoded),
                 None => Err(gone(path)),
             });
             if let Err(e) = written {
@@ -215,16 +286,10 @@ fn work(
         turn.number += 1;
         drop(turn);
         shared.passed.notify_all();
-        empty(&mut job.plain);
+        job.batch.clear();
         // The caller may have gone already.
-        let _ = give_back.send(job.plain);
+        let _ = give_back.send(job.batch);
     }
-}
-
-/// Empties a buffer, and does not keep what a giant packet made it.
-fn empty(buffer: &mut Vec<u8>) {
-    buffer.clear();
-    buffer.shrink_to(FRAME_BYTES);
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,14 +1,14 @@
 //! Appending packets to a raw component.
 //!
 //! The one fact to know: a push copies the packet into the frame being filled and does nothing else; compression and
-//! writing happen when the frame is full, on the threads of the [pool](super::pool).
+//! writing happen when a batch of frames is full, on the threads of the [pool](super::pool).
 
 use std::path::Path;
 
 use super::{
     Codec, FRAME_BYTES, Interface, MAX_PACKET_BYTES, RawPacket, Resolution, Statistics,
     pcapng::{STATISTICS_BLOCK_LEN, packet_block_len, push_interface, push_packet, push_section, push_statistics},
-    pool::Pool,
+    pool::{Batch, Pool},
     seek::SeekTable,
 };
 use crate::{Error, Result, fs::Fs};
@@ -21,7 +21,7 @@ const MAX_INTERFACES_BYTES: usize = 64 << 20;
 pub struct RawWriter {
     codec: Codec,
     pool: Pool,
-    frame: Vec<u8>,
+    batch: Batch,
     rows: u32,
     full_frame_bytes: u64,
     captured_bytes: u64,
@@ -51,12 +51,12 @@ impl RawWriter {
     /// caller's own does.
     pub fn create(fs: &Fs, dir: &Path, codec: Codec, workers: usize) -> Result<RawWriter> {
         let file = fs.create(&dir.join(codec.file_name()))?;
-        let mut frame = Vec::with_capacity(FRAME_BYTES);
-        push_section(&mut frame);
+        let mut batch = Batch::new();
+        push_section(&mut batch.plain);
         Ok(RawWriter {
             codec,
             pool: Pool::new(file, codec, workers)?,
-            frame,
+            batch,
             rows: 0,
             full_frame_bytes: 0,
             captured_bytes: 0,
@@ -78,7 +78,7 @@ impl RawWriter {
             limit: format!("{MAX_INTERFACES_BYTES} bytes of descriptions"),
         })?;
         self.cut_before(interface.name.len() + 64)?;
-        push_interface(&mut self.frame, interface, name_len);
+        push_interface(&mut self.batch.plain, interface, name_len);
         self.interfaces.push(interface.clone());
         self.interfaces_bytes = bytes;
         Ok(number)
@@ -90,7 +90,7 @@ impl RawWriter {
     pub fn push(&mut self, packet: &RawPacket<'_>) -> Result<u32> {
         let resolution = self.check(packet)?;
         self.cut_before(packet_block_len(packet))?;
-        push_packet(&mut self.frame, packet, packet.interface, resolution);
+        push_packet(&mut self.batch.plain, packet, packet.interface, resolution);
         let row = self.rows;
         self.rows += 1;
         self.captured_bytes += packet.data.len() as u64;
@@ -103,7 +103,7 @@ impl RawWriter {
             return Err(Error::Missing { what: format!("interface {} in this raw log", statistics.interface) });
         }
         self.cut_before(STATISTICS_BLOCK_LEN)?;
-        push_statistics(&mut self.frame, statistics);
+        push_statistics(&mut self.batch.plain, statistics);
         Ok(())
     }
 
@@ -114,12 +114,13 @@ impl RawWriter {
 
     /// Bytes of pcapng so far, before compression.
     pub fn bytes_in(&self) -> u64 {
-        self.full_frame_bytes + self.frame.len() as u64
+        self.full_frame_bytes + self.batch.frame_len() as u64
     }
 
     /// Writes what is left and the seek table, and fsyncs the file. Its name becomes durable with the folder's fsync.
     pub fn finish(mut self) -> Result<RawSummary> {
         self.cut()?;
+        self.pool.submit(&mut self.batch)?;
         let (mut file, frames) = self.pool.finish()?;
         let table = SeekTable {
             codec: self.codec,
@@ -161,14 +162,16 @@ impl RawWriter {
     /// Ends the frame if a block of `len` bytes would make it too large.
     #[inline]
     fn cut_before(&mut self, len: usize) -> Result<()> {
-        if self.frame.len() + len > FRAME_BYTES && !self.frame.is_empty() { self.cut() } else { Ok(()) }
+        let frame_len = self.batch.frame_len();
+        if frame_len + len > FRAME_BYTES && frame_len > 0 { self.cut() } else { Ok(()) }
     }
 
     fn cut(&mut self) -> Result<()> {
-        if self.frame.is_empty() {
-            return Ok(());
+        let frame_len = self.batch.frame_len();
+        if frame_len > 0 {
+            self.full_frame_bytes += frame_len as u64;
+            self.batch.end_frame(self.rows);
         }
-        self.full_frame_bytes += self.frame.len() as u64;
-        self.pool.submit(&mut self.frame, self.rows)
+        if self.batch.is_full() { self.pool.submit(&mut self.batch) } else { Ok(()) }
     }
 }

@@ -6,7 +6,11 @@
 //!
 //! Sealing needs no lock and may run on any thread; only the commit is ordered.
 
-use std::path::PathBuf;
+use std::{
+    panic::resume_unwind,
+    path::{Path, PathBuf},
+    thread,
+};
 
 use arrow::{
     array::{AsArray, RecordBatch},
@@ -31,6 +35,8 @@ pub struct OpenSegment {
     dir: PathBuf,
     fs: Fs,
     raw: RawWriter,
+    /// Threads that compress, here and in the raw component.
+    workers: usize,
 }
 
 /// A segment that is whole and durable in its `.tmp` folder, ready to be committed.
@@ -56,7 +62,7 @@ impl OpenSegment {
     pub(crate) fn create(fs: &Fs, dir: PathBuf, id: u32, codec: Codec, workers: usize) -> Result<Self> {
         fs.create_dir_all(&dir)?;
         let raw = RawWriter::create(fs, &dir, codec, workers)?;
-        Ok(OpenSegment { id, dir, fs: fs.clone(), raw })
+        Ok(OpenSegment { id, dir, fs: fs.clone(), raw, workers })
     }
 
     /// Its id: the upper 32 bits of the `packet_id` of its packets.
@@ -69,31 +75,32 @@ impl OpenSegment {
         &mut self.raw
     }
 
-    /// Writes and fsyncs every component. Empty batches leave no component behind.
+    /// Writes and fsyncs every component, at the same time: some wait for the disk, others for the processor. Empty
+    /// batches leave no component behind.
     pub fn seal(self, tables: &[(&'static TableDef, RecordBatch)]) -> Result<Sealed> {
-        let summary = self.raw.finish()?;
-        let mut meta =
-            SegmentMeta { format_version: FORMAT_VERSION, id: self.id, tables: Vec::new(), components: Vec::new() };
-        meta.components.push(Component {
-            file: summary.file_name.clone(),
-            size_bytes: summary.stored_bytes,
-            checksum: format!("{:016x}", summary.checksum),
-        });
-        for (table, batch) in tables.iter().filter(|(_, b)| b.num_rows() > 0) {
-            meta.components.push(write_parquet::write(&self.fs, &self.dir, table, batch)?);
-            if table.is_indexed() {
-                let bytes = index::build(table, batch)?;
-                let mut file = self.fs.create(&self.dir.join(format!("{}.idx", table.name)))?;
-                file.append(&bytes)?;
-                meta.components.push(component(format!("{}.idx", table.name), file)?);
+        let OpenSegment { id, dir, fs, raw, workers } = self;
+        let components: Result<Vec<Component>> = thread::scope(|scope| {
+            let (fs, dir) = (&fs, dir.as_path());
+            let mut threads = vec![scope.spawn(move || finish_raw(raw))];
+            for (table, batch) in tables.iter().filter(|(_, b)| b.num_rows() > 0) {
+                threads.push(scope.spawn(move || write_parquet::write(fs, dir, table, batch, workers)));
+                if table.is_indexed() {
+                    threads.push(scope.spawn(move || write_index(fs, dir, table, batch)));
+                }
             }
-            meta.tables.push(table_meta(table, batch));
-        }
-        let mut file = self.fs.create(&self.dir.join("segment.json"))?;
+            threads.into_iter().map(|t| t.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        });
+        let meta = SegmentMeta {
+            format_version: FORMAT_VERSION,
+            id,
+            tables: tables.iter().filter(|(_, b)| b.num_rows() > 0).map(|(t, b)| table_meta(t, b)).collect(),
+            components: components?,
+        };
+        let mut file = fs.create(&dir.join("segment.json"))?;
         file.append(&sealed_json::to_bytes(&meta)?)?;
         file.finish()?;
-        self.fs.sync_dir(&self.dir)?;
-        Ok(Sealed { meta, dir: self.dir })
+        fs.sync_dir(&dir)?;
+        Ok(Sealed { meta, dir })
     }
 
     /// Gives the segment up; its folder is removed.
@@ -101,6 +108,23 @@ impl OpenSegment {
         drop(self.raw);
         self.fs.remove_dir_all(&self.dir)
     }
+}
+
+fn finish_raw(raw: RawWriter) -> Result<Component> {
+    let summary = raw.finish()?;
+    Ok(Component {
+        file: summary.file_name,
+        size_bytes: summary.stored_bytes,
+        checksum: format!("{:016x}", summary.checksum),
+    })
+}
+
+fn write_index(fs: &Fs, dir: &Path, table: &TableDef, batch: &RecordBatch) -> Result<Component> {
+    let file_name = format!("{}.idx", table.name);
+    let bytes = index::build(table, batch)?;
+    let mut file = fs.create(&dir.join(&file_name))?;
+    file.append(&bytes)?;
+    component(file_name, file)
 }
 
 /// Finishes a component file and describes it.

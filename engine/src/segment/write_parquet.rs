@@ -1,10 +1,16 @@
 //! A table's rows of one segment as a Parquet component, with the encodings its declaration asks for.
 
-use std::path::Path;
+use std::{panic::resume_unwind, path::Path, thread};
 
-use arrow::array::RecordBatch;
+use arrow::{
+    array::{ArrayRef, RecordBatch},
+    datatypes::FieldRef,
+};
 use parquet::{
-    arrow::ArrowWriter,
+    arrow::{
+        ArrowWriter,
+        arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves},
+    },
     basic::{Compression, Encoding as ParquetEncoding, ZstdLevel},
     file::{
         metadata::KeyValue,
@@ -27,13 +33,59 @@ pub const PAGE_ROWS: usize = 4096;
 /// Rows of a row group: one group is the unit of work of a scan.
 pub const ROW_GROUP_ROWS: usize = 1 << 18;
 
-/// Writes `batch` as `<table>.parquet` in `dir`, fsynced.
-pub(super) fn write(fs: &Fs, dir: &Path, table: &TableDef, batch: &RecordBatch) -> Result<Component> {
+/// Rows that an encoder is given at a time. It makes lists of positions and levels of them, which then stay in the cache.
+const WRITE_ROWS: usize = 4 * PAGE_ROWS;
+
+/// Writes `batch` as `<table>.parquet` in `dir`, fsynced. As many row groups as `threads` are encoded at a time; the file
+/// does not depend on it.
+pub(super) fn write(fs: &Fs, dir: &Path, table: &TableDef, batch: &RecordBatch, threads: usize) -> Result<Component> {
     let file_name = format!("{}.parquet", table.name);
     let file = fs.create(&dir.join(&file_name))?;
-    let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties(table)))?;
-    writer.write(batch)?;
-    component(file_name, writer.into_inner()?)
+    let writer = ArrowWriter::try_new(file, batch.schema(), Some(properties(table)))?;
+    let (mut file, factory) = writer.into_serialized_writer()?;
+    let groups: Vec<usize> = (0..batch.num_rows().div_ceil(ROW_GROUP_ROWS)).collect();
+    for wave in groups.chunks(threads.max(1)) {
+        let encoded: Vec<Result<Vec<ArrowColumnChunk>>> = thread::scope(|scope| {
+            let encode = |&number| {
+                scope.spawn({
+                    let factory = &factory;
+                    move || encode_group(factory, number, batch)
+                })
+            };
+            let threads: Vec<_> = wave.iter().map(encode).collect();
+            threads.into_iter().map(|t| t.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        });
+        for chunks in encoded {
+            let mut group = file.next_row_group()?;
+            for chunk in chunks? {
+                chunk.append_to_row_group(&mut group)?;
+            }
+            group.close()?;
+        }
+    }
+    component(file_name, file.into_inner()?)
+}
+
+/// Row group `number` of `batch`, encoded and compressed in memory.
+fn encode_group(
+    factory: &ArrowRowGroupWriterFactory,
+    number: usize,
+    batch: &RecordBatch,
+) -> Result<Vec<ArrowColumnChunk>> {
+    let start = number * ROW_GROUP_ROWS;
+    let rows = ROW_GROUP_ROWS.min(batch.num_rows() - start);
+    let schema = batch.schema_ref();
+    let columns = schema.fields().iter().zip(batch.columns()).zip(factory.create_column_writers(number)?);
+    let encode = |((field, column), mut writer): ((&FieldRef, &ArrayRef), ArrowColumnWriter)| {
+        for from in (0..rows).step_by(WRITE_ROWS) {
+            let slice = column.slice(start + from, WRITE_ROWS.min(rows - from));
+            for leaf in compute_leaves(field, &slice)? {
+                writer.write(&leaf)?;
+            }
+        }
+        Ok(writer.close()?)
+    };
+    columns.map(encode).collect()
 }
 
 fn properties(table: &TableDef) -> WriterProperties {
@@ -61,7 +113,8 @@ fn encode(p: WriterPropertiesBuilder, column: ColumnPath, encoding: Encoding) ->
         p.set_column_dictionary_enabled(column.clone(), false).set_column_encoding(column.clone(), e)
     };
     match encoding {
-        Encoding::Dictionary => p,
+        // Where a dictionary grows too large. The default of this version keeps a megabyte of buffers a column at hand.
+        Encoding::Dictionary => p.set_column_encoding(column, ParquetEncoding::PLAIN),
         Encoding::Delta => plain(p, ParquetEncoding::DELTA_BINARY_PACKED),
         Encoding::Plain => plain(p, ParquetEncoding::PLAIN),
     }

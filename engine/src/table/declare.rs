@@ -72,6 +72,11 @@ macro_rules! table {
                 self.rows += 1;
             }
 
+            /// Makes room for `rows` more.
+            pub fn reserve(&mut self, rows: usize) {
+                $( $crate::column::ColumnBuilder::<$cell>::reserve(&mut self.$col, rows); )*
+            }
+
             /// Rows pushed since the last [`finish`](Self::finish).
             pub fn len(&self) -> usize {
                 self.rows

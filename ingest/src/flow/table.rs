@@ -267,7 +267,9 @@ impl FlowTable {
                 flow_at_mut(&mut self.flows, at).begin_part();
             }
         }
-        self.ended = Vec::new();
+        // Segments are alike: the next one needs the room again.
+        self.ended.shrink_to(self.ended.len());
+        self.ended.clear();
         self.changes = Changes::default();
         SealedFlows { rows, app_protos }
     }
