@@ -20,7 +20,7 @@ fn recorded(db: &Path) -> Vec<Vec<u8>> {
         let before = last.insert(row[0].clone(), ts).unwrap_or(ts);
         assert!(before <= ts, "times of {} go back", row[0]);
     }
-    let frames = exported(db, "exported.pcap");
+    let frames = exported(db);
     assert!(frames.iter().any(|f| f.ts_ns % 1000 != 0), "times are cut to microseconds");
     assert!(frames.iter().all(|f| f.orig_len as usize == f.data.len()), "a frame is cut");
     between_marks(&frames.into_iter().map(|f| f.data).collect::<Vec<_>>())

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, ChildStdin, Command, Stdio},
     sync::{Arc, Mutex},
     thread::{self, JoinHandle},
@@ -148,10 +148,9 @@ pub(crate) fn number(db: &Path, sql: &str) -> i64 {
 }
 
 /// What `wiretape export` gives back of the whole database, in time order.
-pub(crate) fn exported(db: &Path, file: &str) -> Vec<OwnedFrame> {
-    let path: PathBuf = db.with_file_name(file);
+pub(crate) fn exported(db: &Path) -> Vec<OwnedFrame> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("exported.pcap");
     run(wiretape(&["export", "-q", "--db"]).arg(db).arg("-w").arg(&path));
-    let frames = frames::read(&path);
-    std::fs::remove_file(path).unwrap();
-    frames
+    frames::read(&path)
 }
