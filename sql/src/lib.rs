@@ -24,6 +24,7 @@ pub mod export;
 mod limit;
 mod names;
 mod prepared;
+mod retired;
 mod session;
 mod statement;
 mod system;
