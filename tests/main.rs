@@ -11,6 +11,7 @@ mod index_oracle;
 mod killed;
 mod pgwire;
 mod record;
+mod recording;
 mod roundtrip;
 mod schema;
 mod slt;

@@ -65,8 +65,8 @@ impl Db {
     /// Opens the database at `dir` with the tables that the caller knows.
     pub fn open(dir: &Path, tables: &'static [&'static TableDef]) -> Result<Arc<Db>> {
         let live = live_segments(dir, tables, &[])?;
-        let stamp = Stamp::of(dir)?;
-        let view = View::open(dir, Manifest::read(dir)?, &[])?.with_live(live);
+        let (stamp, view) = sealed_segments(dir, &[])?;
+        let view = view.with_live(live);
         Ok(Arc::new(Db { dir: dir.to_owned(), tables, current: RwLock::new((stamp, Arc::new(view))) }))
     }
 
@@ -93,15 +93,12 @@ impl Db {
             (current.0, Arc::clone(&current.1))
         };
         let live = live_segments(&self.dir, self.tables, &current.live)?;
-        // The stamp is taken before the manifest is read: a commit in between makes the next call read again.
-        let stamp = Stamp::of(&self.dir)?;
-        let sealed = match stamp == known {
-            true => View {
-                live: Vec::new(),
-                manifest: Arc::clone(&current.manifest),
-                segments: Arc::clone(&current.segments),
-            },
-            false => View::open(&self.dir, Manifest::read(&self.dir)?, &current.segments)?,
+        let (stamp, sealed) = match Stamp::of(&self.dir)? == known {
+            true => {
+                let (manifest, segments) = (Arc::clone(&current.manifest), Arc::clone(&current.segments));
+                (known, View { live: Vec::new(), manifest, segments })
+            }
+            false => sealed_segments(&self.dir, &current.segments)?,
         };
         let view = sealed.with_live(live);
         if stamp == known && view.live_as_in(&current) {
@@ -110,6 +107,19 @@ impl Db {
         let view = Arc::new(view);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = (stamp, Arc::clone(&view));
         Ok(view)
+    }
+}
+
+/// The manifest and its segments, without the open ones. A segment that retention removes between the two is in no later
+/// manifest, which is read then.
+fn sealed_segments(dir: &Path, open: &[Arc<Segment>]) -> Result<(Stamp, View)> {
+    loop {
+        // Taken before the manifest is read: a commit in between makes the next call read again.
+        let stamp = Stamp::of(dir)?;
+        match View::open(dir, Manifest::read(dir)?, open) {
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound && Stamp::of(dir)? != stamp => {}
+            view => return Ok((stamp, view?)),
+        }
     }
 }
 

@@ -25,6 +25,7 @@ mod follow;
 mod limit;
 mod names;
 mod prepared;
+mod retired;
 mod session;
 mod statement;
 mod system;

@@ -33,7 +33,7 @@ use crate::{
     copy,
     error::Scope,
     limit::{self, Deadline},
-    names, statement, table, udf,
+    names, retired, statement, table, udf,
 };
 
 /// One connection's view of a [`Database`]. Settings are its own; statements may run at the same time.
@@ -182,16 +182,25 @@ impl Session {
         Ok(QueryPlan { statement: statement.clone(), plan, state, view, names, schema, packet_ids: None })
     }
 
-    /// Starts a query over the newest version of the database; nothing ends it but its end or being dropped.
+    /// Starts a query over the newest version of the database, and returns when its first rows are there; nothing ends it
+    /// but its end or being dropped.
     pub(crate) async fn run_query(
         &self,
         query: &QueryPlan,
         params: Vec<ScalarValue>,
     ) -> Result<SendableRecordBatchStream, SqlError> {
-        match self.newest(query).await? {
-            Some(fresh) => self.start(&fresh, params).await,
-            None => self.start(query, params).await,
+        for beginning in 1.. {
+            let fresh = self.newest(query).await?;
+            let planned = fresh.as_ref().unwrap_or(query);
+            let begun = match self.start(planned, params.clone()).await {
+                Ok(rows) => retired::begun(rows).await,
+                Err(e) => Err(e),
+            };
+            if begun.is_ok() || beginning == retired::MAX_BEGINNINGS || !retired::any_of(&planned.view) {
+                return begun;
+            }
         }
+        unreachable!("the last beginning returns")
     }
 
     /// The query planned anew, when there is a newer version of the database than the one it was planned over.

@@ -16,7 +16,7 @@ use std::{
 
 use wiretape_ebpf::{Capture, CaptureConfig, Direction, Event, InterfaceCounters, LiveInterface, Method};
 
-use crate::namespace::{Namespace, run};
+use super::namespace::{Namespace, run};
 
 /// Payload of the datagram before all that is compared …
 pub(crate) const BEGIN: &[u8] = b"wiretape mark: begin";
@@ -130,6 +130,11 @@ pub(crate) struct Tcpdump {
 impl Tcpdump {
     /// Returns when it listens.
     pub(crate) fn start(namespace: &Namespace, interface: &str) -> Self {
+        Self::start_with(namespace, interface, &[])
+    }
+
+    /// As [`start`](Self::start), with a filter.
+    pub(crate) fn start_with(namespace: &Namespace, interface: &str, filter: &[&str]) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let file = std::env::temp_dir().join(format!("wiretape-live-{}-{number}.pcap", std::process::id()));
@@ -137,6 +142,7 @@ impl Tcpdump {
             .command("tcpdump")
             .args(["-i", interface, "-s", "0", "-U", "-Z", "root", "-B", "65536", "-w"])
             .arg(&file)
+            .args(filter)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use crate::namespace::Namespace;
+use super::namespace::Namespace;
 
 /// A port where datagrams are taken and forgotten, so that no "port unreachable" answers them.
 const SINK: u16 = 9009;

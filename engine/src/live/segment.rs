@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashSet,
+    fs::File,
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -25,6 +26,8 @@ pub struct LiveSegment {
     id: u32,
     dir: PathBuf,
     tables: Vec<(&'static TableDef, Rows)>,
+    /// Held open, since sealing removes the name.
+    log: File,
     log_len: u64,
     /// Shared with the same segment's later moments.
     scan: Arc<Mutex<LogScan>>,
@@ -67,10 +70,11 @@ impl LiveSegment {
             }
         }
         // Looked at last: no row is visible whose packet is not.
-        let log = dir.join(LOG_FILE);
-        let log_len = std::fs::metadata(&log).map_err(Error::io(&log))?.len();
+        let path = dir.join(LOG_FILE);
+        let log = File::open(&path).map_err(Error::io(&path))?;
+        let log_len = log.metadata().map_err(Error::io(&path))?.len();
         let scan = before.map_or_else(Arc::default, |b| Arc::clone(&b.scan));
-        Ok(LiveSegment { id, dir: dir.to_owned(), tables: rows, log_len, scan, raw: OnceLock::new() })
+        Ok(LiveSegment { id, dir: dir.to_owned(), tables: rows, log, log_len, scan, raw: OnceLock::new() })
     }
 
     /// Whether `other` is the same segment with the same rows.
@@ -123,8 +127,10 @@ impl LiveSegment {
         if let Some(raw) = self.raw.get() {
             return Ok(Arc::clone(raw));
         }
+        let path = self.dir.join(LOG_FILE);
+        let log = self.log.try_clone().map_err(Error::io(&path))?;
         let mut scan = self.scan.lock().unwrap_or_else(PoisonError::into_inner);
-        let raw = Arc::new(scan.reader(&self.dir.join(LOG_FILE), self.log_len)?);
+        let raw = Arc::new(scan.reader(&path, log, self.log_len)?);
         Ok(Arc::clone(self.raw.get_or_init(|| raw)))
     }
 

@@ -29,9 +29,9 @@ pub(crate) struct LogScan {
 const READ_BYTES: usize = 1 << 20;
 
 impl LogScan {
-    /// A reader over the first `len` bytes of the log at `path`, or what of them are whole blocks.
-    pub(crate) fn reader(&mut self, path: &Path, len: u64) -> Result<RawReader> {
-        let file = File::open(path).map_err(Error::io(path))?;
+    /// A reader over the first `len` bytes of the log `file`, or what of them are whole blocks. `path` is its name, for
+    /// errors: the file may have lost it.
+    pub(crate) fn reader(&mut self, path: &Path, file: File, len: u64) -> Result<RawReader> {
         let mut wanted = READ_BYTES;
         while self.offset < len {
             let size = usize::try_from(len - self.offset).unwrap_or(usize::MAX).min(wanted);
