@@ -51,7 +51,7 @@ impl Encoder {
     }
 
     /// Puts the bytes to store for `plain` into `out` from `at` on, and returns where they end. `out` grows when it has
-    /// too little room and never shrinks here: clearing it for each frame would cost a tenth of compressing one.
+    /// too little room and never shrinks here: clearing it for each frame would cost a twentieth of compressing one.
     pub(crate) fn encode(&mut self, plain: &[u8], out: &mut Vec<u8>, at: usize) -> io::Result<usize> {
         let bound = match self {
             Encoder::Plain => plain.len(),

@@ -6,7 +6,7 @@
 //!    └──────────────────────── empty batch ◄──────────────────────┘
 //! ```
 //!
-//! Frames travel in batches, because waking a thread costs as much as compressing half a frame. There are only so many
+//! Frames travel in batches, because waking a thread for each costs the caller a seventh of what compressing one does. There are only so many
 //! batches, so a slow disk stops the caller. Whoever compressed a batch writes it, once the batch before is written.
 //! After an error nothing more is written, and the caller learns of it at its next batch.
 

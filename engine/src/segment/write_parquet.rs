@@ -119,3 +119,52 @@ fn encode(p: WriterPropertiesBuilder, column: ColumnPath, encoding: Encoding) ->
         Encoding::Plain => plain(p, ParquetEncoding::PLAIN),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::{
+        array::{AsArray, Int64Array, TimestampNanosecondArray},
+        datatypes::TimestampNanosecondType,
+    };
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+    use super::*;
+    use crate::ColumnDef;
+
+    static TURNS: TableDef = TableDef {
+        name: "turns",
+        comment: "What a turnstile counted.",
+        columns: &[
+            ColumnDef::new("ts", Kind::Ts, false, "When.").encoded(Encoding::Delta),
+            ColumnDef::new("count", Kind::I64, true, "How often."),
+        ],
+        part_key: None,
+        system: false,
+    };
+
+    /// Proves that row groups stay in order and whole, however many are encoded at a time.
+    #[test]
+    fn the_file_does_not_depend_on_the_threads() {
+        let rows = 0..i64::try_from(3 * ROW_GROUP_ROWS + 5).unwrap();
+        let times = TimestampNanosecondArray::from_iter_values(rows.clone().map(|n| n * 1000));
+        let counts: Int64Array = rows.map(|n| (n % 3 == 0).then_some(n / 500)).collect();
+        let times = times.with_data_type(Kind::Ts.data_type());
+        let batch = RecordBatch::try_new(TURNS.schema(), vec![Arc::new(times), Arc::new(counts)]).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("turns.parquet");
+        let [one, two, many] = [1, 2, 8].map(|threads| {
+            let _ = std::fs::remove_file(&file);
+            write(&Fs::default(), dir.path(), &TURNS, &batch, threads).unwrap();
+            std::fs::read(&file).unwrap()
+        });
+        assert!(one == two && one == many, "the files differ");
+        let reader = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(&file).unwrap()).unwrap();
+        let mut times = Vec::new();
+        for part in reader.build().unwrap() {
+            times.extend_from_slice(part.unwrap().column(0).as_primitive::<TimestampNanosecondType>().values());
+        }
+        assert_eq!(times, batch.column(0).as_primitive::<TimestampNanosecondType>().values().as_ref());
+    }
+}
