@@ -16,7 +16,8 @@ use super::{
 
 /// What a person who knows tcpdump looks for at the end.
 fn assert_totals(said: &str, captured: u64) {
-    let totals = format!("{captured} packets captured\n{captured} packets received by filter\n0 packets dropped by kernel\n");
+    let totals =
+        format!("{captured} packets captured\n{captured} packets received by filter\n0 packets dropped by kernel\n");
     assert!(said.ends_with(&totals), "{said}");
 }
 
@@ -39,7 +40,11 @@ fn ctrl_c_and_sigterm_seal_and_tell() {
         assert_totals(&ended.said, 70);
         assert_whole(&db, signal);
         assert_eq!(number(&db, "select count(*) from packets"), 70, "{signal}: sent before the signal, so recorded");
-        assert_eq!(std::fs::read_dir(db.join("open")).map_or(0, Iterator::count), 0, "{signal}: something is not sealed");
+        assert_eq!(
+            std::fs::read_dir(db.join("open")).map_or(0, Iterator::count),
+            0,
+            "{signal}: something is not sealed"
+        );
     }
 }
 

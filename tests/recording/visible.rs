@@ -66,7 +66,20 @@ fn port(server: &Program) -> String {
 }
 
 fn psql(mut command: Command, port: &str, sql: &str) -> String {
-    command.args(["-X", "-At", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", port, "-U", "anybody", "-d", "wiretape"]);
+    command.args([
+        "-X",
+        "-At",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        port,
+        "-U",
+        "anybody",
+        "-d",
+        "wiretape",
+    ]);
     command.args(["-c", sql]).env_remove("PGPASSWORD").env("LC_ALL", "C").stdin(Stdio::null());
     String::from_utf8(run(&mut command).stdout).unwrap()
 }
@@ -148,6 +161,7 @@ fn serve_with_record_does_both() {
     let said = server.stop();
     assert!(said.contains(" packets captured\n"), "{said}");
     super::program::assert_whole(&db, "at the end");
-    let own = super::program::number(&db, &format!("select count(*) from packets where {port} in (src_port, dst_port)"));
+    let own =
+        super::program::number(&db, &format!("select count(*) from packets where {port} in (src_port, dst_port)"));
     assert!(own > 500, "what psql and the server say to each other is recorded as well: {own}");
 }
