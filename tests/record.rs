@@ -11,7 +11,7 @@ use std::{
 };
 
 use wiretape::{
-    engine::{fs::Fs, raw::Resolution, retention::Policy, verify::verify},
+    engine::{Error, fs::Fs, raw::Resolution, retention::Policy, verify::verify},
     ingest::{
         Frame, Interface, TABLES,
         record::{Clock, RecordConfig, RecordError, Recorder, open_writer},
@@ -179,8 +179,7 @@ fn a_stop_at_any_step_of_a_recording_loses_nothing_that_was_written() {
         now.store(all[PACKETS - 1].ts_ns + 60_000_000_000, Ordering::Relaxed);
         // Recovery is stopped as well, after as many steps.
         drop(Recorder::begin_with(&db, config(), clock(&now), Fs::stopping_after(stop % 97)));
-        let recorder =
-            Recorder::begin(&db, config(), clock(&now)).unwrap_or_else(|e| panic!("after {stop} steps: {e}"));
+        let recorder = begin_again(&db, &now).unwrap_or_else(|e| panic!("after {stop} steps: {e}"));
         recovered_some += u64::from(recorder.recovered().packets > 0);
         let mut recorder = recorder;
         recorder.interface(interface()).unwrap();
@@ -199,6 +198,20 @@ fn a_stop_at_any_step_of_a_recording_loses_nothing_that_was_written() {
         stop += step;
     }
     assert!(stopped > 30 && recovered_some > 10, "{stopped} stops, {recovered_some} with something to recover");
+}
+
+/// Begins where a recorder of this process has ended. A process that another test starts holds the database's lock as well
+/// between its fork and its exec, so it is asked for more than once.
+fn begin_again(db: &Path, now: &Arc<AtomicI64>) -> Result<Recorder, RecordError> {
+    let began = Instant::now();
+    loop {
+        match Recorder::begin(db, config(), clock(now)) {
+            Err(RecordError::Store(Error::Locked { .. })) if began.elapsed() < PATIENCE => {
+                sleep(Duration::from_millis(1));
+            }
+            recorder => return recorder,
+        }
+    }
 }
 
 /// The first of `all` are in, in order and to the byte, at least `safe` of them, and every flow counts its packets.

@@ -4,6 +4,8 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    thread,
+    time::Duration,
 };
 
 use tempfile::TempDir;
@@ -18,6 +20,8 @@ use crate::support::{run, wiretape};
 /// Bytes that are written, far more than the disk has.
 const PLENTY: usize = 64 << 20;
 const PIECE_BYTES: usize = 1 << 20;
+/// Time after each piece for a recorder that is to keep up: logs that are not sealed yet cannot go.
+const PAUSE: Duration = Duration::from_millis(120);
 
 /// A tmpfs with a file of somebody else's on it, unmounted with this value.
 struct Disk {
@@ -55,14 +59,16 @@ impl Drop for Disk {
     }
 }
 
-/// Records a stream of `bytes`, or as much of it as the program takes, and returns the number of frames written.
-fn record(db: &Path, args: &[&str], bytes: usize) -> (u64, Ended) {
+/// Records a stream of `bytes`, or as much of it as the program takes, with a pause after each piece, and returns the number
+/// of frames written.
+fn record(db: &Path, args: &[&str], bytes: usize, pause: Duration) -> (u64, Ended) {
     let (program, stdin) = Program::record_stream(db, args);
     let mut stream = Stream::begin(stdin).unwrap();
     for _ in 0..bytes.div_ceil(PIECE_BYTES) {
         if stream.send(PIECE_BYTES.min(bytes)).is_err() {
             break;
         }
+        thread::sleep(pause);
     }
     let sent = stream.sent();
     drop(stream);
@@ -81,7 +87,7 @@ fn a_full_disk_ends_a_recording_that_may_drop_nothing() {
         return;
     }
     let disk = Disk::new(4 << 20);
-    let (sent, ended) = record(&disk.db(), &[], PLENTY);
+    let (sent, ended) = record(&disk.db(), &[], PLENTY, Duration::ZERO);
     assert!(sent < (PLENTY / 500) as u64, "it took more than the disk holds");
     assert_eq!(ended.code, Some(1), "{}", ended.said);
     for words in
@@ -93,7 +99,7 @@ fn a_full_disk_ends_a_recording_that_may_drop_nothing() {
     disk.assert_untouched();
 
     run(Command::new("mount").args(["-o", "remount,size=128m"]).arg(disk.dir.path()));
-    let (more, ended) = record(&disk.db(), &[], PIECE_BYTES);
+    let (more, ended) = record(&disk.db(), &[], PIECE_BYTES, Duration::ZERO);
     assert_eq!(ended.code, Some(0), "{}", ended.said);
     verified(&disk.db());
     disk.assert_untouched();
@@ -114,7 +120,7 @@ fn a_full_disk_takes_the_oldest_of_a_recording_with_a_budget() {
     }
     for ballast_bytes in [4 << 20, 12 << 20] {
         let disk = Disk::new(ballast_bytes);
-        let (sent, ended) = record(&disk.db(), &["--max-size", "16MiB"], PLENTY);
+        let (sent, ended) = record(&disk.db(), &["--max-size", "16MiB"], PLENTY, PAUSE);
         assert_eq!(ended.code, Some(0), "{}", ended.said);
         verified(&disk.db());
         disk.assert_untouched();

@@ -94,6 +94,7 @@ impl Follower {
             inbox,
             sealing: None,
             idle: 0,
+            retired_at_bytes: 0,
             shared: Arc::clone(&shared),
         };
         let failed = Arc::clone(&shared);
@@ -175,6 +176,8 @@ struct Run {
     shared: Arc<Shared>,
     /// Idle waits since retention was last looked at.
     idle: u32,
+    /// Bytes of logs that were on the disk then.
+    retired_at_bytes: u64,
 }
 
 /// A seal on its own thread, and the size of its log.
@@ -244,12 +247,28 @@ impl Run {
             self.commit_sealing()?;
         }
         self.idle += u32::from(idle);
+        let grown_bytes = self.shared.open_bytes().saturating_sub(self.retired_at_bytes);
         if self.idle >= RETIRE_EVERY {
-            self.idle = 0;
             let Store { writer, retirer } = &mut *lock(&self.store);
-            retirer.retire(writer, self.shared.open_bytes(), self.clock.now_ns())?;
+            retirer.sweep(writer)?;
+        } else if grown_bytes <= self.config.log_limit_bytes() / 2 {
+            return Ok(());
         }
-        Ok(())
+        self.retire()
+    }
+
+    /// Drops what is to go by now.
+    fn retire(&mut self) -> Result<()> {
+        self.idle = 0;
+        self.retired_at_bytes = self.shared.open_bytes();
+        let Store { writer, retirer } = &mut *lock(&self.store);
+        retirer.retire(writer, self.retired_at_bytes + self.reserve_bytes(), self.clock.now_ns())
+    }
+
+    /// Bytes that the budget has to have room for besides the logs: the copy that a seal makes of one, and what was dropped
+    /// and waits for its readers.
+    fn reserve_bytes(&self) -> u64 {
+        2 * self.config.log_limit_bytes()
     }
 
     fn follow(&mut self, id: u32) -> Result<Following> {
@@ -283,6 +302,7 @@ impl Run {
             self.shared.sealed_bytes.fetch_add(log_bytes, Ordering::Relaxed);
             return Ok(());
         }
+        self.retire()?;
         let (store, codec, workers) = (Arc::clone(&self.store), self.config.codec, self.config.workers);
         let thread = std::thread::spawn(move || seal::seal(&store, id, &rows, codec, workers));
         self.sealing = Some(Sealing { thread, log_bytes });
@@ -294,7 +314,7 @@ impl Run {
         let Some(Sealing { thread, log_bytes }) = self.sealing.take() else { return Ok(()) };
         let sealed = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         let open_bytes = self.shared.open_bytes().saturating_sub(log_bytes);
-        seal::commit(&self.store, &sealed, open_bytes, self.clock.now_ns())?;
+        seal::commit(&self.store, &sealed, open_bytes + self.reserve_bytes(), self.clock.now_ns())?;
         self.shared.sealed_bytes.fetch_add(log_bytes, Ordering::Relaxed);
         self.shared.segments.fetch_add(1, Ordering::Relaxed);
         Ok(())

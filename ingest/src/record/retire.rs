@@ -22,7 +22,7 @@ pub fn retire(writer: &mut Writer, policy: Policy, now_ns: i64) -> Result<()> {
 pub(super) struct Retirer {
     policy: Policy,
     facts: Vec<Facts>,
-    /// Retired files lie about until the next call, so that statements under way can end.
+    /// Retired files lie about until the next time that something goes, so that statements under way can end.
     waiting: bool,
 }
 
@@ -40,11 +40,17 @@ impl Retirer {
 
     /// Drops what the policy says is to go by now, while logs of `open_bytes` are open.
     pub(super) fn retire(&mut self, writer: &mut Writer, open_bytes: u64, now_ns: i64) -> Result<()> {
-        if std::mem::take(&mut self.waiting) {
-            writer.sweep()?;
-        }
         let expired = retention::select(&self.facts, open_bytes, &self.policy, now_ns);
+        if expired.is_empty() {
+            return Ok(());
+        }
+        self.sweep(writer)?;
         self.drop_all(writer, &expired)
+    }
+
+    /// Removes the files of what was dropped before.
+    pub(super) fn sweep(&mut self, writer: &mut Writer) -> Result<()> {
+        if std::mem::take(&mut self.waiting) { writer.sweep() } else { Ok(()) }
     }
 
     /// Drops the oldest segment, because the disk is full. False when there is none, or the policy keeps everything.
