@@ -4,6 +4,7 @@
 //! `cargo run --release -p wiretape-ebpf --example flood -- SECONDS PAYLOAD_BYTES`
 
 use std::{
+    io::Write,
     net::UdpSocket,
     process::ExitCode,
     time::{Duration, Instant},
@@ -20,10 +21,8 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     match flood(Duration::from_secs(seconds), usize::try_from(bytes).unwrap_or(0)) {
-        Ok(sent) => {
-            println!("{sent}");
-            ExitCode::SUCCESS
-        }
+        Ok(sent) if writeln!(std::io::stdout(), "{sent}").is_ok() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
         Err(e) => {
             eprintln!("error: {e}");
             ExitCode::FAILURE

@@ -5,6 +5,8 @@
 //! tests. Without these each says `SKIPPED` on standard error; with `WIRETAPE_TESTS_REQUIRE_TOOLS` set their absence is a
 //! failure.
 
+#![expect(clippy::cast_possible_truncation, reason = "the numbers of these tests are small")]
+
 mod doctor;
 mod ending;
 mod equal;
