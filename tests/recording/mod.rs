@@ -5,6 +5,8 @@
 //! tests. Without these each says `SKIPPED` on standard error; with `WIRETAPE_TESTS_REQUIRE_TOOLS` set their absence is a
 //! failure.
 
+#![expect(clippy::cast_possible_truncation, reason = "numbers of packets made here are small")]
+
 mod doctor;
 mod ending;
 mod equal;
@@ -23,7 +25,6 @@ mod retention;
 mod service;
 mod stream;
 #[path = "../../ebpf/tests/live/traffic.rs"]
-#[expect(clippy::cast_possible_truncation, reason = "numbers of packets made there are small")]
 mod traffic;
 mod visible;
 
