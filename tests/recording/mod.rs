@@ -25,7 +25,6 @@ mod retention;
 mod service;
 mod stream;
 #[path = "../../ebpf/tests/live/traffic.rs"]
-#[expect(clippy::cast_possible_truncation, reason = "numbers of packets made there are small")]
 mod traffic;
 mod visible;
 
