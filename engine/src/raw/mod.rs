@@ -1,7 +1,7 @@
 //! The exact packets of a segment: a pcapng file, compressed in small frames that can each be read alone.
 //!
 //! ```text
-//! raw.pcapng.zst
+//! raw.pcapng.lz4
 //! ┌─ frame 0 ───────────────┬─ frame 1 ──────┬───┬─ frame n ───┬─ skippable frame ───────────────────────┐
 //! │ SHB IDB EPB EPB … EPB   │ EPB EPB … EPB  │ … │ EPB … EPB   │ seek table: sizes, rows, checksums, IDBs │
 //! └──────────────────────────┴────────────────┴───┴─────────────┴───────────────────────────────────────────┘

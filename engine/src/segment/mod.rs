@@ -4,7 +4,7 @@
 //! ```text
 //! segments/0000000041/
 //!   segment.json        what is here: rows per table, time range, size and checksum of each component
-//!   raw.pcapng.zst      the packets
+//!   raw.pcapng.lz4      the packets
 //!   packets.parquet     their headers, one row a packet: row n is packet n of the raw component
 //!   packets.idx         bitmap index over packets.parquet
 //!   flows.parquet       one part per flow that this segment saw
