@@ -1,7 +1,9 @@
 //! A statement that meets a segment which retention drops meanwhile begins anew, over what is left.
 //!
-//! The one fact to know: only the first batch is waited for. That covers whatever reads all before it gives anything, as
-//! aggregates and sorts do; a statement that has given rows away cannot take them back and ends with the error.
+//! The one fact to know: only the first batch is waited for, and not for long. Files that are gone are missed when a
+//! statement begins; one that has given rows away cannot take them back and ends with the error.
+
+use std::time::Duration;
 
 use datafusion::{execution::SendableRecordBatchStream, physical_plan::stream::RecordBatchStreamAdapter};
 use futures::{StreamExt, stream};
@@ -13,10 +15,14 @@ use crate::SqlError;
 /// does not come to its first row in so many attempts takes longer than segments last.
 pub(crate) const MAX_BEGINNINGS: usize = 10;
 
-/// The stream once its first batch is there, or the error that came in its place.
+/// How long the first batch is waited for. A statement that takes longer has its files open by then.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The stream once its first batch is there or is long in coming, or the error that came in its place.
 pub(crate) async fn begun(mut rows: SendableRecordBatchStream) -> Result<SendableRecordBatchStream, SqlError> {
     let schema = rows.schema();
-    let first = rows.next().await.transpose()?;
+    let Ok(first) = tokio::time::timeout(PATIENCE, rows.next()).await else { return Ok(rows) };
+    let first = first.transpose()?;
     let all = stream::iter(first.map(Ok)).chain(rows);
     Ok(Box::pin(RecordBatchStreamAdapter::new(schema, all)))
 }

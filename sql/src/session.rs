@@ -182,7 +182,8 @@ impl Session {
         Ok(QueryPlan { statement: statement.clone(), plan, state, view, names, schema, packet_ids: None })
     }
 
-    /// Starts a query over the newest version of the database, and returns when its first rows are there; nothing ends it
+    /// Starts a query over the newest version of the database, and returns when its first rows are there or are long
+    /// in coming; nothing ends it
     /// but its end or being dropped.
     pub(crate) async fn run_query(
         &self,

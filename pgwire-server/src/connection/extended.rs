@@ -136,6 +136,8 @@ impl Connection {
 
     /// Begins a bound portal; true when it gives rows, false when it is done already.
     async fn start_portal(&mut self, name: &str) -> Result<bool, Stop> {
+        // A statement may take long to its first row; what was answered before must not wait for it.
+        self.flush().await?;
         let Some(portal) = self.backend.portals.get_mut(name) else { return Ok(false) };
         portal.state = PortalState::Done;
         let (work, params) = (portal.work.clone(), portal.params.clone());
