@@ -7,7 +7,7 @@ use std::{path::Path, process::ExitCode, sync::atomic::AtomicBool};
 use wiretape_engine::Writer;
 use wiretape_ingest::import::{ImportConfig, import_file};
 
-/// The binary's: with glibc's, import takes a third longer.
+/// The binary's, so that its figures are the binary's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
