@@ -10,7 +10,7 @@
 //!
 //! The one fact to know: the log on disk is the only link between capturing and all that comes after. There is no queue to
 //! overflow and no second copy to lose: rows are made by reading the log, whether a moment later, after a crash
-//! ([`recover`]) or in a year ([`Replay`]). When making rows falls behind, the log on disk grows, and nothing else does.
+//! ([`recover()`]) or in a year ([`Replay`]). When making rows falls behind, the log on disk grows, and nothing else does.
 
 mod config;
 mod coverage;
