@@ -135,7 +135,7 @@ fn stretches() -> Vec<Vec<Packet>> {
 }
 
 fn rows(packets: &[Packet]) -> SegmentRows {
-    let mut pipeline = Pipeline::new(PipelineConfig::default(), "file");
+    let mut pipeline = Pipeline::new(PipelineConfig::default(), "file".to_owned());
     pipeline.begin_segment(1);
     for packet in packets {
         let orig_len = packet.data.len() as u32;

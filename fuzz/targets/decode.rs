@@ -19,7 +19,7 @@ fuzz_target!(init: seeds::write(seeds::decode), |data: &[u8]| {
     let flow = FlowConfig { max_flows: 3, active_ns: 1 << 40, ..FlowConfig::default() };
     let config = PipelineConfig { decode: LIMITS, flow, node: None };
     let mut decoder = Decoder::new(LIMITS);
-    let mut pipeline = Pipeline::new(config, "file");
+    let mut pipeline = Pipeline::new(config, "file".to_owned());
     let (mut segment, mut pushed) = (1, 0);
     pipeline.begin_segment(segment);
     for (frame, then) in frames::read(data) {
