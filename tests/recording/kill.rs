@@ -55,7 +55,11 @@ fn left(db: &Path) -> Left {
         let Ok(id) = log.file_name().unwrap().to_str().unwrap().parse::<u32>() else { continue };
         // A log is removed a moment after its segment is there.
         if !sealed_ids.contains(&id) && log.join("raw.pcapng").exists() {
-            logged.extend(frames::read(&log.join("raw.pcapng")));
+            let log = log.join("raw.pcapng");
+            // A kill may come between making the file and writing its header.
+            if fs::metadata(&log).unwrap().len() > 0 {
+                logged.extend(frames::read(&log));
+            }
         }
     }
     assert_whole(db, "right after the kill");
