@@ -103,8 +103,8 @@ impl Pipeline {
     }
 
     /// It is at least this late, though no packet says so.
-    pub fn advance_to(&mut self, ts_ns: i64) {
-        self.flows.advance_to(ts_ns);
+    pub fn advance(&mut self, ts_ns: i64) {
+        self.flows.advance(ts_ns);
     }
 
     /// Rows of `packets` since the segment began.

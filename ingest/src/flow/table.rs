@@ -213,11 +213,6 @@ impl FlowTable {
         Some(observed)
     }
 
-    /// It is at least this late, though no packet says so: flows that have been quiet for too long end.
-    pub fn advance_to(&mut self, ts_ns: i64) {
-        self.advance(ts_ns);
-    }
-
     /// The parts of this segment that have changed since the last call, as they are now: a later row of a flow is in the
     /// place of the earlier one. For those who look at a segment before it is sealed.
     pub fn changed(&mut self) -> FlowBuilder {
@@ -317,9 +312,10 @@ impl FlowTable {
             + self.wheel.size_bytes()
     }
 
-    /// Sets the clock and ends the flows that have been quiet for too long.
+    /// Sets the clock, which never goes back, and ends the flows that have been quiet for too long. Packets do it by
+    /// themselves; a caller who knows that it is later does it when none come.
     #[inline]
-    fn advance(&mut self, ts_ns: i64) {
+    pub fn advance(&mut self, ts_ns: i64) {
         if ts_ns <= self.clock_ns {
             return;
         }

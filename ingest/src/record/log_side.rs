@@ -219,17 +219,11 @@ impl Recorder {
         }
     }
 
-    /// What the source has counted on `interface` by now.
+    /// What the source has counted on `interface` by now. Packets that were pushed are received in any case, so a source without
+    /// counters of its own gives only what its filter kept out.
     pub fn counts(&mut self, interface: u32, counts: Counts) {
         if let Some(recorded) = self.interfaces.get_mut(interface as usize) {
             recorded.counts = counts;
-        }
-    }
-
-    /// As [`counts`](Self::counts), for a source that knows only what its filter kept out.
-    pub fn count_filtered(&mut self, interface: u32, filtered: u64) {
-        if let Some(recorded) = self.interfaces.get_mut(interface as usize) {
-            recorded.counts = Counts { filtered, ..recorded.counts };
         }
     }
 

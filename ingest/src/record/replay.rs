@@ -57,7 +57,7 @@ impl Replay {
                 if self.live
                     && let Some(pipeline) = &mut self.pipeline
                 {
-                    pipeline.advance_to(statistics.ts_ns);
+                    pipeline.advance(statistics.ts_ns);
                 }
             }
             LogEntry::Packet { packet, interface } => {

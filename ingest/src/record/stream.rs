@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::{FrameFilter, RecordError, Recorder};
+use super::{Counts, FrameFilter, RecordError, Recorder};
 use crate::{
     Frame, Interface,
     frame::Direction,
@@ -199,7 +199,7 @@ impl Stream {
                     if self.left == 0 || filter.as_mut().is_some_and(|wanted| !wanted(link_type, &frame)) {
                         if let Some(filtered) = self.filtered.get_mut(*interface as usize) {
                             *filtered += 1;
-                            recorder.count_filtered(number, *filtered);
+                            recorder.counts(number, Counts { filtered: *filtered, ..Counts::default() });
                         }
                         continue;
                     }
