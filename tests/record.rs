@@ -14,7 +14,7 @@ use wiretape::{
     engine::{Error, fs::Fs, raw::Resolution, retention::Policy, verify::verify},
     ingest::{
         Frame, Interface, TABLES,
-        record::{Clock, RecordConfig, RecordError, Recorder, open_writer},
+        record::{Clock, MIN_BUDGET_BYTES, RecordConfig, RecordError, Recorder, open_writer},
     },
 };
 
@@ -239,10 +239,10 @@ fn retention_keeps_the_newest_within_the_budget() {
     let dir = tempfile::tempdir().unwrap();
     let db = dir.path().join("db");
     let capture = dir.path().join("flood.pcap");
-    frames::flood(&capture, 120_000);
+    frames::flood(&capture, 240_000);
     let all = frames::read(&capture);
     let now = Arc::new(AtomicI64::new(all[0].ts_ns));
-    let budget = 4 << 20;
+    let budget = MIN_BUDGET_BYTES;
     let config = RecordConfig {
         segment_rows: 5000,
         policy: Policy { max_bytes: Some(budget), ..Policy::default() },
@@ -273,6 +273,16 @@ fn retention_keeps_the_newest_within_the_budget() {
     let gaps =
         number(&db, "select (cast(max(ts) as bigint) - cast(min(ts) as bigint)) / 1000 + 1 - count(*) from packets");
     assert_eq!(gaps, 0, "what is left is one stretch of time");
+}
+
+/// Proves that a budget that nothing can be recorded within is refused at once, instead of dropping every packet.
+#[test]
+fn a_budget_that_is_too_small_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let policy = Policy { raw_max_bytes: Some(MIN_BUDGET_BYTES - 1), ..Policy::default() };
+    let config = RecordConfig { policy, ..RecordConfig::default() };
+    let refused = Recorder::begin(dir.path(), config, clock(&Arc::default())).unwrap_err().to_string();
+    assert_eq!(refused, "8388607 bytes are not enough to record within: the least is 8388608");
 }
 
 fn walk(dir: &Path) -> u64 {

@@ -1,7 +1,7 @@
-//! Sends UDP datagrams over the loopback as fast as one thread can, for a time, and says how many: what a capture is
-//! measured with.
+//! Sends UDP datagrams over the loopback for a time, as fast as one thread can or so many a second, and says how many: what a
+//! capture is measured with.
 //!
-//! `cargo run --release -p wiretape-ebpf --example flood -- SECONDS PAYLOAD_BYTES`
+//! `cargo run --release -p wiretape-ebpf --example flood -- SECONDS PAYLOAD_BYTES [PER_SECOND]`
 
 use std::{
     io::Write,
@@ -17,10 +17,10 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let number = |at: usize| args.get(at).and_then(|a| a.parse::<u64>().ok());
     let (Some(seconds), Some(bytes)) = (number(0), number(1)) else {
-        eprintln!("usage: flood SECONDS PAYLOAD_BYTES");
+        eprintln!("usage: flood SECONDS PAYLOAD_BYTES [PER_SECOND]");
         return ExitCode::from(2);
     };
-    match flood(Duration::from_secs(seconds), usize::try_from(bytes).unwrap_or(0)) {
+    match flood(Duration::from_secs(seconds), usize::try_from(bytes).unwrap_or(0), number(2)) {
         Ok(sent) if writeln!(std::io::stdout(), "{sent}").is_ok() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(e) => {
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn flood(time: Duration, bytes: usize) -> std::io::Result<u64> {
+fn flood(time: Duration, bytes: usize, per_second: Option<u64>) -> std::io::Result<u64> {
     // Nobody reads it: what does not fit the socket's buffer is dropped behind the capture.
     let receiver = UdpSocket::bind("127.0.0.1:0")?;
     let sender = UdpSocket::bind("127.0.0.1:0")?;
@@ -41,6 +41,10 @@ fn flood(time: Duration, bytes: usize) -> std::io::Result<u64> {
     while began.elapsed() < time {
         for _ in 0..BURST {
             sent += u64::from(sender.send(&payload).is_ok());
+        }
+        if let Some(rate) = per_second {
+            let due = Duration::from_secs_f64(sent as f64 / rate.max(1) as f64);
+            std::thread::sleep(due.saturating_sub(began.elapsed()));
         }
     }
     Ok(sent)

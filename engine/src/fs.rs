@@ -89,6 +89,12 @@ impl Fs {
         Ok(LogFile { sink: Sink { fs: self.clone(), path: path.to_owned(), file }, len: 0 })
     }
 
+    /// Bytes that are free for us on the file system that holds `path`.
+    pub fn available_bytes(&self, path: &Path) -> Result<u64> {
+        let disk = rustix::fs::statvfs(path).map_err(|e| Error::io(path)(e.into()))?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
     /// Creates a folder and its parents.
     pub fn create_dir_all(&self, path: &Path) -> Result<()> {
         self.whole_step(path)?;

@@ -26,6 +26,14 @@ impl Policy {
         [self.max_bytes, self.raw_max_bytes].into_iter().flatten().min()
     }
 
+    /// The same on a disk with room for `bytes`: a budget is never more. Where nothing may be dropped, there is no budget.
+    pub fn within(self, bytes: u64) -> Policy {
+        match self.is_unlimited() {
+            true => self,
+            false => Policy { max_bytes: Some(self.max_bytes.map_or(bytes, |max| max.min(bytes))), ..self },
+        }
+    }
+
     /// Whether nothing may ever be dropped.
     pub fn is_unlimited(&self) -> bool {
         *self == Policy::default()
@@ -124,6 +132,17 @@ mod tests {
     #[test]
     fn without_a_policy_nothing_goes() {
         assert_eq!(select(&ten(), u64::MAX, &Policy::default(), i64::MAX), []);
+    }
+
+    /// Proves that a budget is no more than the disk has, that a policy of ages only gets one, and that a policy that
+    /// drops nothing stays so.
+    #[test]
+    fn a_budget_is_within_the_disk() {
+        let budget = |max_bytes| Policy { max_bytes, max_age_ns: Some(HOUR), ..Policy::default() };
+        assert_eq!(budget(Some(500)).within(300), budget(Some(300)));
+        assert_eq!(budget(Some(500)).within(700), budget(Some(500)));
+        assert_eq!(budget(None).within(700), budget(Some(700)));
+        assert_eq!(Policy::default().within(0), Policy::default());
     }
 
     #[test]

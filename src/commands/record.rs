@@ -247,6 +247,16 @@ fn begin(global: &Global, options: &Options, capture_source: &str) -> Result<Rec
         ..RecordConfig::default()
     };
     let recorder = Recorder::begin(&dir, config, Clock::new(units::now_ns))?;
+    if let (Some(room), Some(wanted), false) =
+        (recorder.policy().max_bytes, options.max_size.map(|s| s as u64), global.quiet)
+        && room < wanted
+    {
+        eprintln!(
+            "note: the disk has room for {}, less than the {} of --max-size",
+            HumanBytes(room),
+            HumanBytes(wanted)
+        );
+    }
     let recovered = recorder.recovered();
     if recovered.logs > 0 && !global.quiet {
         let torn = match recovered.torn_bytes {

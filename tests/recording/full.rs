@@ -118,10 +118,12 @@ fn a_full_disk_takes_the_oldest_of_a_recording_with_a_budget() {
     if !possible() {
         return;
     }
-    for ballast_bytes in [4 << 20, 12 << 20] {
+    // A disk with more room than the budget, with less, and with less than comes in while a log is sealed.
+    for (ballast_bytes, pause) in [(4 << 20, PAUSE), (12 << 20, PAUSE), (12 << 20, Duration::ZERO)] {
         let disk = Disk::new(ballast_bytes);
-        let (sent, ended) = record(&disk.db(), &["--max-size", "16MiB"], PLENTY, PAUSE);
+        let (sent, ended) = record(&disk.db(), &["--max-size", "16MiB"], PLENTY, pause);
         assert_eq!(ended.code, Some(0), "{}", ended.said);
+        assert_eq!(ended.said.contains("note: the disk has room for "), ballast_bytes > 8 << 20, "{}", ended.said);
         verified(&disk.db());
         disk.assert_untouched();
         let captured: u64 =

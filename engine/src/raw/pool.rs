@@ -26,7 +26,7 @@ use crate::{Error, Result, fs::Appender};
 const BATCHES_PER_WORKER: usize = 3;
 
 /// Plain bytes with which a batch is full.
-const BATCH_BYTES: usize = 8 * FRAME_BYTES;
+const BATCH_BYTES: usize = 16 * FRAME_BYTES;
 
 /// Frames that follow each other, the last of them perhaps not whole yet.
 #[derive(Debug, Default)]

@@ -6,6 +6,9 @@ use wiretape_engine::{raw::Codec, retention::Policy};
 
 use crate::pipeline::PipelineConfig;
 
+/// The least budget that can be recorded within: eight logs of a megabyte.
+pub const MIN_BUDGET_BYTES: u64 = 8 << 20;
+
 /// The caller's wall clock, ns since the epoch: there is none here.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> i64 + Send + Sync>);
@@ -73,6 +76,17 @@ impl Default for RecordConfig {
 impl RecordConfig {
     /// Bytes at which a log is full.
     pub(super) fn log_limit_bytes(&self) -> u64 {
-        self.policy.budget_bytes().map_or(self.segment_bytes, |budget| self.segment_bytes.min(budget / 8)).max(1 << 20)
+        self.policy.budget_bytes().map_or(self.segment_bytes, |budget| self.segment_bytes.min(budget / 8))
+    }
+
+    /// Bytes that the budget has to have room for besides what is open: the copy that a seal makes of a log, and what was
+    /// dropped and waits for its readers.
+    pub(super) fn reserve_bytes(&self) -> u64 {
+        2 * self.log_limit_bytes()
+    }
+
+    /// Whether nothing more may come in while this much is open.
+    pub(super) fn is_over_budget(&self, open_bytes: u64) -> bool {
+        self.policy.budget_bytes().is_some_and(|budget| open_bytes.saturating_add(self.reserve_bytes()) > budget)
     }
 }

@@ -65,12 +65,21 @@ struct Shared {
     read_bytes: AtomicU64,
     /// Bytes of logs that are sealed and gone.
     sealed_bytes: AtomicU64,
+    /// Bytes of the readers' rows of logs that are not.
+    rows_bytes: AtomicU64,
 }
 
 impl Shared {
-    /// Bytes of logs on the disk.
+    /// Bytes on the disk of what is not sealed: logs and readers' rows.
     fn open_bytes(&self) -> u64 {
-        self.written_bytes.load(Ordering::Relaxed).saturating_sub(self.sealed_bytes.load(Ordering::Relaxed))
+        let logs = self.written_bytes.load(Ordering::Relaxed).saturating_sub(self.sealed_bytes.load(Ordering::Relaxed));
+        logs + self.rows_bytes.load(Ordering::Relaxed)
+    }
+
+    /// A log is gone from the disk, with its rows.
+    fn gone(&self, size: OpenSize) {
+        self.sealed_bytes.fetch_add(size.log_bytes, Ordering::Relaxed);
+        self.rows_bytes.fetch_sub(size.rows_bytes, Ordering::Relaxed);
     }
 }
 
@@ -139,7 +148,7 @@ impl Follower {
         self.shared.written_bytes.store(bytes, Ordering::Relaxed);
     }
 
-    /// Bytes of logs on the disk.
+    /// Bytes on the disk of what is not sealed.
     pub(super) fn open_bytes(&self) -> u64 {
         self.shared.open_bytes()
     }
@@ -176,14 +185,21 @@ struct Run {
     shared: Arc<Shared>,
     /// Idle waits since retention was last looked at.
     idle: u32,
-    /// Bytes of logs that were on the disk then.
+    /// Bytes that were open then.
     retired_at_bytes: u64,
 }
 
-/// A seal on its own thread, and the size of its log.
+/// What a log that is not sealed takes on the disk.
+#[derive(Debug, Clone, Copy)]
+struct OpenSize {
+    log_bytes: u64,
+    rows_bytes: u64,
+}
+
+/// A seal on its own thread.
 struct Sealing {
     thread: JoinHandle<Result<Sealed>>,
-    log_bytes: u64,
+    size: OpenSize,
 }
 
 impl Run {
@@ -205,7 +221,7 @@ impl Run {
             // Asked before reading: what is complete then is read whole.
             let complete = ended.front().copied().filter(|(id, _)| *id == following.id);
             let caught_up = following.read(&mut self.replay, &self.shared)?;
-            following.publish(&mut self.replay)?;
+            following.publish(&mut self.replay, &self.shared)?;
             if let (true, Some((_, last))) = (caught_up, complete) {
                 ended.pop_front();
                 self.seal(open.take().expect("it is the one at hand"), last)?;
@@ -262,13 +278,7 @@ impl Run {
         self.idle = 0;
         self.retired_at_bytes = self.shared.open_bytes();
         let Store { writer, retirer } = &mut *lock(&self.store);
-        retirer.retire(writer, self.retired_at_bytes + self.reserve_bytes(), self.clock.now_ns())
-    }
-
-    /// Bytes that the budget has to have room for besides the logs: the copy that a seal makes of one, and what was dropped
-    /// and waits for its readers.
-    fn reserve_bytes(&self) -> u64 {
-        2 * self.config.log_limit_bytes()
+        retirer.retire(writer, self.retired_at_bytes + self.config.reserve_bytes(), self.clock.now_ns())
     }
 
     fn follow(&mut self, id: u32) -> Result<Following> {
@@ -286,6 +296,7 @@ impl Run {
             flows: rows(&FLOWS)?,
             coverage: rows(&COVERAGE)?,
             flows_base: 0,
+            rows_bytes: 0,
         })
     }
 
@@ -296,26 +307,27 @@ impl Run {
         }
         let rows = self.replay.seal()?;
         self.commit_sealing()?;
-        let (id, log_bytes) = (following.id, following.tail.offset());
+        let id = following.id;
+        let size = OpenSize { log_bytes: following.tail.offset(), rows_bytes: following.rows_bytes };
         if rows.iter().all(|(_, batch)| batch.num_rows() == 0) {
             lock(&self.store).writer.remove_log(id)?;
-            self.shared.sealed_bytes.fetch_add(log_bytes, Ordering::Relaxed);
+            self.shared.gone(size);
             return Ok(());
         }
         self.retire()?;
         let (store, codec, workers) = (Arc::clone(&self.store), self.config.codec, self.config.workers);
         let thread = std::thread::spawn(move || seal::seal(&store, id, &rows, codec, workers));
-        self.sealing = Some(Sealing { thread, log_bytes });
+        self.sealing = Some(Sealing { thread, size });
         Ok(())
     }
 
     /// Waits for the segment being sealed, if any, and commits it.
     fn commit_sealing(&mut self) -> Result<()> {
-        let Some(Sealing { thread, log_bytes }) = self.sealing.take() else { return Ok(()) };
+        let Some(Sealing { thread, size }) = self.sealing.take() else { return Ok(()) };
         let sealed = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        let open_bytes = self.shared.open_bytes().saturating_sub(log_bytes);
-        seal::commit(&self.store, &sealed, open_bytes + self.reserve_bytes(), self.clock.now_ns())?;
-        self.shared.sealed_bytes.fetch_add(log_bytes, Ordering::Relaxed);
+        let open_bytes = self.shared.open_bytes().saturating_sub(size.log_bytes + size.rows_bytes);
+        seal::commit(&self.store, &sealed, open_bytes + self.config.reserve_bytes(), self.clock.now_ns())?;
+        self.shared.gone(size);
         self.shared.segments.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -339,6 +351,8 @@ struct Following {
     coverage: RowsWriter,
     /// Bytes of the flows' file when it was last written anew.
     flows_base: u64,
+    /// Bytes of all three files of rows, as others were told.
+    rows_bytes: u64,
 }
 
 impl Following {
@@ -361,7 +375,7 @@ impl Following {
 
     /// Shows readers what is new. A full disk is no failure here: the rows are in memory and the log is on disk, so they
     /// come with the segment.
-    fn publish(&mut self, replay: &mut Replay) -> Result<()> {
+    fn publish(&mut self, replay: &mut Replay, shared: &Shared) -> Result<()> {
         let Some(SegmentRows { packets, flows }) = replay.flush()? else { return Ok(()) };
         let coverage = replay.coverage()?;
         let written = (|| {
@@ -376,6 +390,10 @@ impl Following {
             }
             coverage.map_or(Ok(()), |rows| self.coverage.replace(&rows))
         })();
+        let rows_bytes = self.packets.bytes() + self.flows.bytes() + self.coverage.bytes();
+        // What is written anew may be less than before: the sum wraps, and is right again.
+        shared.rows_bytes.fetch_add(rows_bytes.wrapping_sub(self.rows_bytes), Ordering::Relaxed);
+        self.rows_bytes = rows_bytes;
         match written {
             Err(e) if e.is_disk_full() => Ok(()),
             other => other,

@@ -9,10 +9,11 @@ use wiretape_engine::{
     Error, LogMaker,
     fs::Fs,
     raw::{Interface, LogWriter, RawPacket, Statistics},
+    retention::Policy,
 };
 
 use super::{
-    config::{Clock, RecordConfig},
+    config::{Clock, MIN_BUDGET_BYTES, RecordConfig},
     coverage::LogNotes,
     follow::Follower,
     recover::{self, Recovered},
@@ -37,6 +38,18 @@ pub enum RecordError {
     DiskFull {
         /// The write that did not fit.
         source: Error,
+    },
+    /// The disk is full, and everything on it that may be dropped is gone.
+    #[error("{source}; every sealed segment was dropped to make room: something else fills this disk")]
+    DiskTaken {
+        /// The write that did not fit.
+        source: Error,
+    },
+    /// The budget is too small, or the disk has not even room for the least.
+    #[error("{budget_bytes} bytes are not enough to record within: the least is {MIN_BUDGET_BYTES}")]
+    Budget {
+        /// The smaller of the budget and what the disk has room for.
+        budget_bytes: u64,
     },
     /// The store cannot be written.
     #[error(transparent)]
@@ -123,7 +136,7 @@ impl Recorder {
     }
 
     /// As [`begin`](Self::begin), through a file system that a test can stop.
-    pub fn begin_with(dir: &Path, config: RecordConfig, clock: Clock, fs: Fs) -> Result<Recorder, RecordError> {
+    pub fn begin_with(dir: &Path, mut config: RecordConfig, clock: Clock, fs: Fs) -> Result<Recorder, RecordError> {
         let (mut writer, recovered) = recover::open_writer_with(dir, fs, &config, clock.now_ns())?;
         writer.set_policy(config.policy)?;
         let notes = LogNotes {
@@ -132,7 +145,12 @@ impl Recorder {
             previous_end_ns: recover::last_sign_of_life(&writer)?,
         };
         let maker = writer.log_maker();
-        let retirer = Retirer::new(&writer, config.policy)?;
+        let mut retirer = Retirer::new(&writer, config.policy)?;
+        config.policy = config.policy.within(retirer.sealed_bytes() + writer.fs().available_bytes(dir)?);
+        if let Some(budget_bytes) = config.policy.budget_bytes().filter(|budget| *budget < MIN_BUDGET_BYTES) {
+            return Err(RecordError::Budget { budget_bytes });
+        }
+        retirer.set_policy(config.policy);
         let store = Arc::new(Mutex::new(Store { writer, retirer }));
         let follower = Follower::start(Arc::clone(&store), config.clone(), clock.clone());
         let sync = SyncThread::start(config.sync_interval);
@@ -153,6 +171,11 @@ impl Recorder {
         };
         recorder.begin_log()?;
         Ok(recorder)
+    }
+
+    /// What may be dropped, and when: as configured, but for a budget that is more than the disk has.
+    pub fn policy(&self) -> &Policy {
+        &self.config.policy
     }
 
     /// What was found of a recorder that was killed.
@@ -232,7 +255,7 @@ impl Recorder {
     /// thread.
     pub fn tick(&mut self) -> Result<(), RecordError> {
         if let Some(e) = self.sync.take_failure().or_else(|| self.follower.take_failure()) {
-            return Err(explain(e));
+            return Err(self.explain(e));
         }
         let now_ns = self.clock.now_ns();
         let Some(log) = &mut self.log else { return Ok(()) };
@@ -247,7 +270,7 @@ impl Recorder {
         }
         let (bytes, age_ns) = (log.writer.bytes(), now_ns.saturating_sub(log.began_ns));
         self.follower.note_written(self.ended_bytes + log.writer.flushed_bytes());
-        self.over_budget = self.config.policy.budget_bytes().is_some_and(|budget| self.follower.open_bytes() > budget);
+        self.over_budget = self.config.is_over_budget(self.follower.open_bytes());
         if bytes >= self.config.log_limit_bytes() || age_ns >= self.config.segment_ns {
             self.roll()?;
         }
@@ -275,7 +298,7 @@ impl Recorder {
         let report = self.report();
         match done {
             Ok(()) => Ok(report),
-            Err(e) => Err(explain(e)),
+            Err(e) => Err(self.explain(e)),
         }
     }
 
@@ -307,7 +330,16 @@ impl Recorder {
             return Err(error.into());
         }
         let Store { writer, retirer } = &mut *lock(&self.store);
-        if retirer.make_room(writer)? { Ok(()) } else { Err(RecordError::DiskFull { source: error }) }
+        if retirer.make_room(writer)? { Ok(()) } else { Err(self.explain(error)) }
+    }
+
+    /// Says of a full disk whether it is ours to keep free.
+    fn explain(&self, source: Error) -> RecordError {
+        match source.is_disk_full() {
+            true if self.config.policy.is_unlimited() => RecordError::DiskFull { source },
+            true => RecordError::DiskTaken { source },
+            false => RecordError::Store(source),
+        }
     }
 
     fn begin_log(&mut self) -> Result<(), RecordError> {
@@ -387,8 +419,4 @@ impl Recorded {
 fn next_statistics(now_ns: i64) -> i64 {
     let minute_end = now_ns - now_ns.rem_euclid(MINUTE_NS) + MINUTE_NS;
     now_ns.saturating_add(STATISTICS_NS).min(minute_end)
-}
-
-fn explain(e: Error) -> RecordError {
-    if e.is_disk_full() { RecordError::DiskFull { source: e } } else { RecordError::Store(e) }
 }

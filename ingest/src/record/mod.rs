@@ -25,7 +25,7 @@ mod seal;
 mod stream;
 mod sync;
 
-pub use config::{Clock, RecordConfig};
+pub use config::{Clock, MIN_BUDGET_BYTES, RecordConfig};
 pub use coverage::LogNotes;
 #[cfg(feature = "ebpf")]
 pub use live::{LiveError, record_live};

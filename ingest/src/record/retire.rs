@@ -33,6 +33,15 @@ impl Retirer {
         Ok(Retirer { policy, facts, waiting: false })
     }
 
+    pub(super) fn set_policy(&mut self, policy: Policy) {
+        self.policy = policy;
+    }
+
+    /// Bytes of the sealed segments.
+    pub(super) fn sealed_bytes(&self) -> u64 {
+        self.facts.iter().map(|f| f.rows_bytes + f.raw.as_ref().map_or(0, |(_, bytes)| *bytes)).sum()
+    }
+
     /// A segment was committed.
     pub(super) fn committed(&mut self, meta: &SegmentMeta) {
         self.facts.push(facts(meta));
