@@ -18,7 +18,7 @@ use std::{
 };
 
 use wiretape_engine::{
-    Db, Error, Writer,
+    Db, Error, TableDef, Writer,
     manifest::{Import, ImportState},
     raw::{Codec, RawPacket},
     segment::{OpenSegment, Sealed},
@@ -365,7 +365,10 @@ fn put(imports: &mut Vec<Import>, at: usize, import: Import) {
 }
 
 fn seal(segment: OpenSegment, rows: SegmentRows) -> Result<Sealed, Error> {
-    segment.seal(&[(&PACKETS, rows.packets), (&FLOWS, rows.flows)])
+    let SegmentRows { packets, flows, calls } = rows;
+    let mut tables: Vec<(&'static TableDef, _)> = vec![(&PACKETS, packets), (&FLOWS, flows)];
+    tables.extend(calls);
+    segment.seal(&tables)
 }
 
 impl Open {

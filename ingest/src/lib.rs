@@ -13,6 +13,7 @@ pub mod decode;
 pub mod flow;
 pub mod frame;
 pub mod import;
+pub mod l7;
 pub mod pipeline;
 pub mod record;
 pub mod source;

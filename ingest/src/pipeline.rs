@@ -7,24 +7,38 @@ use arrow::{
     array::{ArrayRef, DictionaryArray, Int32Array, RecordBatch, StringArray},
     error::ArrowError,
 };
-use wiretape_engine::{Error, Result};
+use wiretape_engine::{Error, Result, TableDef};
 
 use crate::{
     Frame,
     decode::{DecodeLimits, Decoded, Decoder},
     flow::{FlowConfig, FlowTable, Observed},
+    l7::{L7, L7Counters, L7Limits, Stamp},
     tables::{PACKETS, PacketBuilder, PacketRow},
 };
 
 /// What the pipeline may be told.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct PipelineConfig {
     /// Limits of IP reassembly.
     pub decode: DecodeLimits,
     /// Time-outs and limits of the flow table.
     pub flow: FlowConfig,
+    /// Limits of reading application protocols; `None` leaves them unread: there are rows of packets and flows only.
+    pub l7: Option<L7Limits>,
     /// Name of the capturing node, for the `node` column.
     pub node: Option<String>,
+}
+
+impl Default for PipelineConfig {
+    fn default() -> PipelineConfig {
+        PipelineConfig {
+            decode: DecodeLimits::default(),
+            flow: FlowConfig::default(),
+            l7: Some(L7Limits::default()),
+            node: None,
+        }
+    }
 }
 
 /// Turns frames into rows of `packets` and `flows`.
@@ -32,6 +46,7 @@ pub struct PipelineConfig {
 pub struct Pipeline {
     decoder: Decoder,
     flows: FlowTable,
+    l7: Option<L7>,
     packets: PacketBuilder,
     /// For each row, which of the segment's flows it belongs to: `app_proto` is known only when the flow has spoken.
     slots: Vec<Option<u32>>,
@@ -59,15 +74,22 @@ pub struct SegmentRows {
     pub packets: RecordBatch,
     /// Rows of `flows`: a part for each flow that the segment saw.
     pub flows: RecordBatch,
+    /// Rows of application protocols, by table; only tables with rows.
+    pub calls: Vec<(&'static TableDef, RecordBatch)>,
 }
 
 impl Pipeline {
     /// A pipeline whose rows say `capture_source` (`file`, `af_packet`, `ebpf`).
     pub fn new(config: PipelineConfig, capture_source: String) -> Pipeline {
-        let flow = FlowConfig { node: config.node.clone(), ..config.flow };
+        let mut flows = FlowTable::new(FlowConfig { node: config.node.clone(), ..config.flow });
+        let l7 = config.l7.map(|limits| {
+            flows.leave_recognition();
+            L7::new(limits, capture_source.clone(), config.node.clone())
+        });
         Pipeline {
             decoder: Decoder::new(config.decode),
-            flows: FlowTable::new(flow),
+            flows,
+            l7,
             packets: PacketBuilder::default(),
             slots: Vec::new(),
             flushed: 0,
@@ -84,6 +106,9 @@ impl Pipeline {
         self.next_packet_id = i64::from(segment) << 32;
         self.packets.reserve(self.rows_before);
         self.flows.begin_segment(segment);
+        if let Some(l7) = &mut self.l7 {
+            l7.begin_segment(segment);
+        }
     }
 
     /// Accounts one frame; `iface` is the name of its interface, if it has one.
@@ -91,6 +116,15 @@ impl Pipeline {
         let decoded = self.decoder.decode(frame);
         let observed = self.flows.observe(frame.ts_ns, frame.orig_len, &decoded);
         self.slots.push(observed.as_ref().map(|o| o.slot));
+        if let Some(l7) = &mut self.l7 {
+            l7.end_all(&mut self.flows);
+            if let Some(flow) = &observed {
+                let at = Stamp { ts_ns: frame.ts_ns, packet_id: self.next_packet_id };
+                if let Some(app) = l7.packet(&self.flows, flow, at, &decoded) {
+                    self.flows.set_app(flow.place, app);
+                }
+            }
+        }
         let context = Context {
             packet_id: self.next_packet_id,
             capture_source: &self.capture_source,
@@ -105,6 +139,9 @@ impl Pipeline {
     /// It is at least this late, though no packet says so.
     pub fn advance(&mut self, ts_ns: i64) {
         self.flows.advance(ts_ns);
+        if let Some(l7) = &mut self.l7 {
+            l7.end_all(&mut self.flows);
+        }
     }
 
     /// Rows of `packets` since the segment began.
@@ -114,12 +151,21 @@ impl Pipeline {
 
     /// Bytes of memory that the segment's rows hold.
     pub fn size_bytes(&self) -> usize {
-        self.packets.size_bytes() + self.slots.len() * size_of::<Option<u32>>()
+        let calls = self.l7.as_ref().map_or(0, L7::rows_bytes);
+        self.packets.size_bytes() + self.slots.len() * size_of::<Option<u32>>() + calls
     }
 
     /// No more frames will come: every open flow ends. Call before the last [`seal`](Self::seal).
     pub fn finish(&mut self) {
         self.flows.finish();
+        if let Some(l7) = &mut self.l7 {
+            l7.end_all(&mut self.flows);
+        }
+    }
+
+    /// What reading application protocols did so far; zeros where they are not read.
+    pub fn l7_counters(&self) -> L7Counters {
+        self.l7.as_ref().map_or_else(L7Counters::default, L7::counters)
     }
 
     /// A copy of what is new since the last call, for those who look at the segment before it is sealed: rows of `packets`
@@ -133,6 +179,7 @@ impl Pipeline {
         Ok(SegmentRows {
             packets: replace_column(&packets, "app_proto", app_proto)?,
             flows: self.flows.changed().finish()?,
+            calls: self.l7.as_mut().map_or(Ok(Vec::new()), L7::flush)?,
         })
     }
 
@@ -149,7 +196,11 @@ impl Pipeline {
         let app_proto = app_proto_column(&self.slots, |slot| sealed.app_protos.get(slot as usize).copied().flatten())?;
         self.slots.clear();
         self.flushed = 0;
-        Ok(SegmentRows { packets: replace_column(&packets, "app_proto", app_proto)?, flows: sealed.rows.finish()? })
+        Ok(SegmentRows {
+            packets: replace_column(&packets, "app_proto", app_proto)?,
+            flows: sealed.rows.finish()?,
+            calls: self.l7.as_mut().map_or(Ok(Vec::new()), L7::seal)?,
+        })
     }
 }
 

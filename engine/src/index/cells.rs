@@ -82,6 +82,9 @@ impl<'a> Cells<'a> {
                 Values::Coded(dictionary.keys().values(), numbers(dictionary.values().as_string::<i32>(), texts)?)
             }
             Kind::Text => Values::Text(numbers(array.as_string::<i32>(), texts)?),
+            Kind::TextList | Kind::TextMap => {
+                return Err(Error::Columnar(format!("a column of type {expected} has no index")));
+            }
         };
         Ok(Cells { values, nulls: array.logical_nulls().filter(|nulls| nulls.null_count() > 0) })
     }

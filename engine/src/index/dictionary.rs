@@ -57,7 +57,8 @@ impl From<Kind> for ValueKind {
             Kind::U16 => ValueKind::U16,
             Kind::U8 => ValueKind::U8,
             Kind::Bool => ValueKind::Bool,
-            Kind::Ip | Kind::Mac | Kind::Symbol | Kind::Text => ValueKind::Text,
+            // Lists and maps have no index: building one says so.
+            Kind::Ip | Kind::Mac | Kind::Symbol | Kind::Text | Kind::TextList | Kind::TextMap => ValueKind::Text,
         }
     }
 }

@@ -90,6 +90,11 @@ impl RowsWriter {
         Ok(())
     }
 
+    /// The table whose rows these are.
+    pub fn table(&self) -> &'static TableDef {
+        self.table
+    }
+
     /// Bytes written since the rows began or were last replaced.
     pub fn bytes(&self) -> u64 {
         self.file.len()

@@ -1,4 +1,5 @@
-//! The [`table!`](crate::table!) macro: one declaration, many uses.
+//! The [`table!`](crate::table!) macro: one declaration, many uses. [`column_group!`](crate::column_group!) declares columns that
+//! several tables begin with.
 
 /// Declares a table. Each column is a doc comment, a name, a [`Cell`](crate::column::Cell) type and, in brackets, calls
 /// of the [`ColumnDef`](crate::ColumnDef) methods that change its defaults.
@@ -20,6 +21,25 @@
 ///     }
 /// }
 ///
+/// // Tables that begin with the same columns name them once.
+/// wiretape_engine::column_group! {
+///     /// What every visit has.
+///     pub group VisitRow, builder VisitBuilder {
+///         /// When, ns UTC.
+///         ts: Ts,
+///     }
+/// }
+/// table! {
+///     /// One row per guest.
+///     pub static GUESTS: "guests", row GuestRow, builder GuestBuilder, group visit: VisitRow, VisitBuilder {
+///         /// Who came.
+///         name: Symbol,
+///     }
+/// }
+/// let mut guests = GuestBuilder::default();
+/// guests.push(VisitRow { ts: 7 }, GuestRow { name: "Ada" });
+/// assert_eq!(guests.finish().unwrap().schema().fields().len(), 2);
+///
 /// let mut rows = DoorBuilder::default();
 /// rows.push(DoorRow { ts: 5, who: None, door: "front", width: Some(900) });
 /// let batch = rows.finish().unwrap();
@@ -31,7 +51,7 @@ macro_rules! table {
     (
         $(#[doc = $tdoc:literal])*
         pub static $table:ident : $name:literal, row $row:ident, builder $builder:ident
-        $(, part_key $part:literal)? $(, schema $schema:ident)? {
+        $(, part_key $part:literal)? $(, schema $schema:ident)? $(, group $group:ident : $grow:ident, $gbuilder:ident)? {
             $( $(#[doc = $cdoc:literal])* $col:ident : $cell:ty $([ $($method:ident ( $($arg:expr),* ))* ])? ),* $(,)?
         }
     ) => {
@@ -39,14 +59,12 @@ macro_rules! table {
         pub static $table: $crate::TableDef = $crate::TableDef {
             name: $name,
             comment: concat!($($tdoc, "\n",)*).trim_ascii(),
-            columns: &[$(
-                $crate::ColumnDef::new(
-                    stringify!($col),
-                    <$cell as $crate::column::Cell>::KIND,
-                    <$cell as $crate::column::Cell>::NULLABLE,
-                    concat!($($cdoc, "\n",)*).trim_ascii(),
-                )$($(.$method($($arg),*))*)?,
-            )*],
+            columns: {
+                const GROUP: &[$crate::ColumnDef] = $crate::table!(@group $($gbuilder)?);
+                const OWN: &[$crate::ColumnDef] = $crate::table!(@columns $( $(#[doc = $cdoc])* $col : $cell $([ $($method ( $($arg),* ))* ])? ),*);
+                const ALL: [$crate::ColumnDef; GROUP.len() + OWN.len()] = $crate::table::joined(GROUP, OWN);
+                &ALL
+            },
             part_key: $crate::table!(@part $($part)?),
             system: $crate::table!(@schema $($schema)?),
         };
@@ -60,20 +78,44 @@ macro_rules! table {
         #[doc = concat!("Collects rows of `", $name, "` as columns.")]
         #[derive(Debug, Default)]
         pub struct $builder {
+            $( $group: $gbuilder, )?
             $( $col: <$cell as $crate::column::Cell>::Builder, )*
             rows: usize,
+        }
+
+        impl $crate::table::Builder for $builder {
+            fn table(&self) -> &'static $crate::TableDef {
+                &$table
+            }
+            fn len(&self) -> usize {
+                self.rows
+            }
+            fn size_bytes(&self) -> usize {
+                $builder::size_bytes(self)
+            }
+            fn copy_from(&self, from: usize) -> $crate::Result<arrow::record_batch::RecordBatch> {
+                $builder::copy_from(self, from)
+            }
+            fn finish(&mut self) -> $crate::Result<arrow::record_batch::RecordBatch> {
+                $builder::finish(self)
+            }
+            fn as_any(&mut self) -> &mut dyn std::any::Any {
+                self
+            }
         }
 
         impl $builder {
             /// Appends one row.
             #[inline]
-            pub fn push(&mut self, row: $row<'_>) {
+            pub fn push(&mut self, $($group: $grow<'_>,)? row: $row<'_>) {
+                $( self.$group.push($group); )?
                 $( $crate::column::ColumnBuilder::<$cell>::push(&mut self.$col, row.$col); )*
                 self.rows += 1;
             }
 
             /// Makes room for `rows` more.
             pub fn reserve(&mut self, rows: usize) {
+                $( self.$group.reserve(rows); )?
                 $( $crate::column::ColumnBuilder::<$cell>::reserve(&mut self.$col, rows); )*
             }
 
@@ -89,25 +131,96 @@ macro_rules! table {
 
             /// Bytes of memory held, for limits.
             pub fn size_bytes(&self) -> usize {
-                0 $( + $crate::column::ColumnBuilder::<$cell>::size_bytes(&self.$col) )*
+                0 $( + self.$group.size_bytes() )? $( + $crate::column::ColumnBuilder::<$cell>::size_bytes(&self.$col) )*
             }
 
             /// A copy of the rows from `from` on, counted from the last [`finish`](Self::finish).
             pub fn copy_from(&self, from: usize) -> $crate::Result<arrow::record_batch::RecordBatch> {
-                let columns = vec![$( $crate::column::ColumnBuilder::<$cell>::copy_from(&self.$col, from) ),*];
+                let mut columns = Vec::with_capacity($table.columns.len());
+                $( columns.extend(self.$group.copy_from(from)); )?
+                $( columns.push($crate::column::ColumnBuilder::<$cell>::copy_from(&self.$col, from)); )*
                 Ok(arrow::record_batch::RecordBatch::try_new($table.schema(), columns)?)
             }
 
             /// Turns the rows into a batch and starts anew.
             pub fn finish(&mut self) -> $crate::Result<arrow::record_batch::RecordBatch> {
                 self.rows = 0;
-                let columns = vec![$( $crate::column::ColumnBuilder::<$cell>::finish(&mut self.$col) ),*];
+                let mut columns = Vec::with_capacity($table.columns.len());
+                $( columns.extend(self.$group.finish()); )?
+                $( columns.push($crate::column::ColumnBuilder::<$cell>::finish(&mut self.$col)); )*
                 Ok(arrow::record_batch::RecordBatch::try_new($table.schema(), columns)?)
             }
         }
     };
+    (@columns $( $(#[doc = $cdoc:literal])* $col:ident : $cell:ty $([ $($method:ident ( $($arg:expr),* ))* ])? ),* $(,)?) => {
+        &[$(
+            $crate::ColumnDef::new(
+                stringify!($col),
+                <$cell as $crate::column::Cell>::KIND,
+                <$cell as $crate::column::Cell>::NULLABLE,
+                concat!($($cdoc, "\n",)*).trim_ascii(),
+            )$($(.$method($($arg),*))*)?,
+        )*]
+    };
+    (@group $gbuilder:ident) => { $gbuilder::COLUMNS };
+    (@group) => { &[] };
     (@part $part:literal) => { Some($part) };
     (@part) => { None };
     (@schema system) => { true };
     (@schema) => { false };
+}
+
+/// Declares columns that several tables begin with: a row, and a builder that is part of theirs. See [`table!`](crate::table!).
+#[macro_export]
+macro_rules! column_group {
+    (
+        $(#[doc = $gdoc:literal])*
+        pub group $row:ident, builder $builder:ident {
+            $( $(#[doc = $cdoc:literal])* $col:ident : $cell:ty $([ $($method:ident ( $($arg:expr),* ))* ])? ),* $(,)?
+        }
+    ) => {
+        $(#[doc = $gdoc])*
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct $row<'a> {
+            $( $(#[doc = $cdoc])* pub $col: <$cell as $crate::column::Cell>::Value<'a>, )*
+        }
+
+        #[doc = concat!("Collects the columns of [`", stringify!($row), "`].")]
+        #[derive(Debug, Default)]
+        pub struct $builder {
+            $( $col: <$cell as $crate::column::Cell>::Builder, )*
+        }
+
+        impl $builder {
+            /// The columns, in order.
+            pub const COLUMNS: &'static [$crate::ColumnDef] =
+                $crate::table!(@columns $( $(#[doc = $cdoc])* $col : $cell $([ $($method ( $($arg),* ))* ])? ),*);
+
+            /// Appends the values of one row.
+            #[inline]
+            pub fn push(&mut self, row: $row<'_>) {
+                $( $crate::column::ColumnBuilder::<$cell>::push(&mut self.$col, row.$col); )*
+            }
+
+            /// Makes room for `rows` more.
+            pub fn reserve(&mut self, rows: usize) {
+                $( $crate::column::ColumnBuilder::<$cell>::reserve(&mut self.$col, rows); )*
+            }
+
+            /// Bytes of memory held.
+            pub fn size_bytes(&self) -> usize {
+                0 $( + $crate::column::ColumnBuilder::<$cell>::size_bytes(&self.$col) )*
+            }
+
+            /// A copy of the columns from row `from` on.
+            pub fn copy_from(&self, from: usize) -> Vec<arrow::array::ArrayRef> {
+                vec![$( $crate::column::ColumnBuilder::<$cell>::copy_from(&self.$col, from) ),*]
+            }
+
+            /// Turns the values into columns and starts anew.
+            pub fn finish(&mut self) -> Vec<arrow::array::ArrayRef> {
+                vec![$( $crate::column::ColumnBuilder::<$cell>::finish(&mut self.$col) ),*]
+            }
+        }
+    };
 }

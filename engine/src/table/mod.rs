@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
+use crate::column;
+
 mod declare;
 
 /// The value type of a column. It fixes the Rust type pushed, the Arrow type stored and the SQL type shown.
@@ -30,6 +32,10 @@ pub enum Kind {
     Symbol,
     /// Text of many distinct values.
     Text,
+    /// Several texts, in order.
+    TextList,
+    /// A map from text to text, in order; a name may come more than once.
+    TextMap,
 }
 
 impl Kind {
@@ -46,6 +52,8 @@ impl Kind {
                 DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
             }
             Kind::Text => DataType::Utf8,
+            Kind::TextList => column::list_type(),
+            Kind::TextMap => column::map_type(),
         }
     }
 
@@ -58,6 +66,8 @@ impl Kind {
             Kind::U8 => "smallint",
             Kind::Bool => "boolean",
             Kind::Ip | Kind::Mac | Kind::Symbol | Kind::Text => "text",
+            Kind::TextList => "text[]",
+            Kind::TextMap => "json",
         }
     }
 }
@@ -174,6 +184,39 @@ impl ColumnDef {
         self.merge = merge;
         self
     }
+}
+
+/// The builder of some table: what can be done with it without knowing which.
+pub trait Builder: std::fmt::Debug + Send {
+    /// The table whose rows it collects.
+    fn table(&self) -> &'static TableDef;
+    /// Rows pushed since the last [`finish`](Self::finish).
+    fn len(&self) -> usize;
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// Bytes of memory held.
+    fn size_bytes(&self) -> usize;
+    /// A copy of the rows from `from` on.
+    fn copy_from(&self, from: usize) -> crate::Result<arrow::record_batch::RecordBatch>;
+    /// Turns the rows into a batch and starts anew.
+    fn finish(&mut self) -> crate::Result<arrow::record_batch::RecordBatch>;
+    /// The builder itself, for those who know its type.
+    fn as_any(&mut self) -> &mut dyn std::any::Any;
+}
+
+/// `first` and then `second`; `N` is their number. For the declarations of tables.
+#[doc(hidden)]
+#[must_use]
+pub const fn joined<const N: usize>(first: &[ColumnDef], second: &[ColumnDef]) -> [ColumnDef; N] {
+    let mut all = [ColumnDef::new("", Kind::Ts, false, ""); N];
+    let mut at = 0;
+    while at < N {
+        all[at] = if at < first.len() { first[at] } else { second[at - first.len()] };
+        at += 1;
+    }
+    all
 }
 
 /// A table as the store sees it: a name and its columns, the first of which is the time that orders its rows.

@@ -18,7 +18,6 @@
 //!
 //! Not here: reassembly, application records, names of hosts.
 
-mod app;
 mod community_id;
 mod expiry;
 mod key;
@@ -30,8 +29,13 @@ mod sequence;
 mod table;
 mod tcp;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use key::{TCP, UDP};
+pub(crate) use pair::{Pair, Way};
+pub(crate) use record::Ends;
+pub(crate) use table::Ended;
 pub use table::{FlowConfig, FlowCounters, FlowTable, Observed, SealedFlows};
+pub(crate) use tcp::flag;

@@ -9,6 +9,16 @@ pub(crate) enum Way {
     In,
 }
 
+impl Way {
+    /// The other way.
+    pub(crate) fn back(self) -> Way {
+        match self {
+            Way::Out => Way::In,
+            Way::In => Way::Out,
+        }
+    }
+}
+
 /// What is kept for each direction; columns end in `_out` and `_in`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Pair<T> {

@@ -1,7 +1,8 @@
 //! One open flow: who it is, what it counted in this segment, and what it remembers across segments.
 
+use std::net::IpAddr;
+
 use super::{
-    app,
     key::{FlowKey, ICMP, ICMPV6, Sender, TCP, UDP},
     maybe::MaybeNs,
     pair::{Pair, Way},
@@ -10,7 +11,11 @@ use super::{
 use crate::{
     decode::{Decoded, Tunnel},
     flow::FlowConfig,
+    l7,
 };
+
+/// Payload packets of each direction that are looked at to tell the protocol, where streams are not reassembled.
+const MAX_PROBED: u8 = 3;
 
 /// Bits of `flows.part`.
 pub(crate) mod part {
@@ -61,7 +66,7 @@ pub(crate) struct Flow {
     seen_ns: i64,
     /// Its number within this segment, [`NO_SLOT`] before its first packet there.
     pub(crate) slot: u32,
-    /// The app's place in [`app::APPS`].
+    /// The application protocol's place in [`l7::PROTOCOLS`].
     app: Option<u8>,
     /// Payload packets looked at for it.
     probed: Pair<u8>,
@@ -74,6 +79,18 @@ pub(crate) struct Flow {
 }
 
 const _: () = assert!(size_of::<Flow>() <= 400, "a million flows are the default");
+
+/// Who a flow is between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ends {
+    pub(crate) flow_id: i64,
+    /// The initiator, with its port if it has one.
+    pub(crate) src: (IpAddr, Option<u16>),
+    /// The responder.
+    pub(crate) dst: (IpAddr, Option<u16>),
+    /// The TCP sequence number of the first byte of each direction, where it is known.
+    pub(crate) starts: Pair<Option<u32>>,
+}
 
 /// What this segment saw of a flow.
 #[derive(Debug, Clone, Copy)]
@@ -159,9 +176,27 @@ impl Flow {
         }
     }
 
+    /// Who it is between.
+    pub(crate) fn ends(&self) -> Ends {
+        let ends = [self.key.low(), self.key.high()].map(|end| (end.ip, self.key.has_ports().then_some(end.port)));
+        let ([low, high], starts) = (ends, self.tcp.starts());
+        match self.initiator {
+            Sender::Low => Ends { flow_id: self.id, src: low, dst: high, starts },
+            Sender::High => Ends { flow_id: self.id, src: high, dst: low, starts },
+        }
+    }
+
     /// Counts a packet.
     #[inline]
-    pub(crate) fn count(&mut self, sender: Sender, ts_ns: i64, now_ns: i64, orig_len: u32, packet: &Decoded<'_>) {
+    pub(crate) fn count(
+        &mut self,
+        sender: Sender,
+        ts_ns: i64,
+        now_ns: i64,
+        orig_len: u32,
+        packet: &Decoded<'_>,
+        recognises: bool,
+    ) {
         let way = self.way(sender);
         let payload_len = packet.payload_len.unwrap_or(0);
         self.seen_ns = now_ns;
@@ -183,7 +218,10 @@ impl Flow {
             repeated = verdict.retransmission;
         }
         if payload_len > 0 && !repeated {
-            self.note_payload(way, ts_ns, packet);
+            self.note_payload(way, ts_ns);
+            if recognises {
+                self.recognise(way, packet);
+            }
         }
     }
 
@@ -232,7 +270,12 @@ impl Flow {
 
     /// Its application protocol, once recognised.
     pub(crate) fn app_proto(&self) -> Option<&'static str> {
-        app::name(self.app?)
+        l7::at(self.app?).map(|p| p.name)
+    }
+
+    /// Its application protocol is the one in this place.
+    pub(crate) fn set_app(&mut self, place: u8) {
+        self.app = Some(place);
     }
 
     /// Starts a part of the next segment.
@@ -254,7 +297,7 @@ impl Flow {
         }
     }
 
-    fn note_payload(&mut self, way: Way, ts_ns: i64, packet: &Decoded<'_>) {
+    fn note_payload(&mut self, way: Way, ts_ns: i64) {
         match way {
             Way::Out if self.first_request_ts.get().is_none() => self.first_request_ts = MaybeNs::known(ts_ns),
             Way::In if !self.has_response => {
@@ -263,10 +306,14 @@ impl Flow {
             }
             Way::Out | Way::In => {}
         }
+    }
+
+    /// Tells its application protocol from one packet, as well as that can be done.
+    fn recognise(&mut self, way: Way, packet: &Decoded<'_>) {
         let probed = self.probed.of_mut(way);
-        if self.app.is_none() && *probed < app::MAX_PROBED && !packet.payload.is_empty() {
+        if self.app.is_none() && *probed < MAX_PROBED && !packet.payload.is_empty() {
             *probed += 1;
-            self.app = app::recognise(packet);
+            self.app = l7::Hint::of(packet).and_then(|hint| l7::recognise(&hint, packet.payload));
         }
     }
 }

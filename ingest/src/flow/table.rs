@@ -7,7 +7,8 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use super::{
     expiry::Wheel,
     key::{FlowKey, Sender},
-    record::{EndReason, Flow, NO_SLOT},
+    pair::Way,
+    record::{EndReason, Ends, Flow, NO_SLOT},
     rows::RowWriter,
 };
 use crate::{decode::Decoded, tables::FlowBuilder};
@@ -61,6 +62,18 @@ pub struct Observed {
     pub flow_id: i64,
     /// Number of the flow within this segment, dense from 0: its place in [`SealedFlows::app_protos`].
     pub slot: u32,
+    /// Its place in the table, until it ends.
+    pub(crate) place: u32,
+    /// Which way the packet goes.
+    pub(crate) way: Way,
+}
+
+/// A flow that has ended, and its place is free.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ended {
+    pub(crate) place: u32,
+    /// By a reset.
+    pub(crate) reset: bool,
 }
 
 /// What a segment saw of its flows.
@@ -114,6 +127,8 @@ pub struct FlowTable {
     segment: u32,
     next_number: u32,
     counters: FlowCounters,
+    /// Flows that ended and nobody has asked for; kept only where somebody does.
+    newly_ended: Option<Vec<Ended>>,
 }
 
 /// What [`FlowTable::changed`] has yet to give.
@@ -168,7 +183,34 @@ impl FlowTable {
             segment: 0,
             next_number: 0,
             counters: FlowCounters::default(),
+            newly_ended: None,
         }
+    }
+
+    /// Somebody else tells what flows speak, by [`set_app`](Self::set_app), and is told of each that ends, by
+    /// [`take_ended`](Self::take_ended).
+    pub(crate) fn leave_recognition(&mut self) {
+        self.newly_ended = Some(Vec::new());
+    }
+
+    /// The flow in `place` speaks the protocol of that number.
+    pub(crate) fn set_app(&mut self, place: u32, app: u8) {
+        if let Some(flow) = self.flows.get_mut(place as usize) {
+            flow.set_app(app);
+            let slot = flow.slot;
+            self.changes.note(slot);
+        }
+    }
+
+    /// Who the open flow in `place` is between.
+    pub(crate) fn ends(&self, place: u32) -> Ends {
+        flow_at(&self.flows, place).ends()
+    }
+
+    /// One of the flows that have ended and were not taken yet, the latest first.
+    #[inline]
+    pub(crate) fn take_ended(&mut self) -> Option<Ended> {
+        self.newly_ended.as_mut()?.pop()
     }
 
     /// Names the segment that the next packets go to. The one before must have been sealed.
@@ -201,11 +243,11 @@ impl FlowTable {
             flow.slot = index(next_slot);
             self.parts.push(Place::Open(at));
         }
-        let observed = Observed { flow_id: flow.id, slot: flow.slot };
+        let observed = Observed { flow_id: flow.id, slot: flow.slot, place: at, way: flow.way(sender) };
         self.changes.note(flow.slot);
         let limit_before =
             if self.unscheduled.take() == Some(at) { i64::MAX } else { flow.quiet_limit_ns(&self.config) };
-        flow.count(sender, ts_ns, clock_ns, orig_len, packet);
+        flow.count(sender, ts_ns, clock_ns, orig_len, packet, self.newly_ended.is_none());
         if flow.quiet_limit_ns(&self.config) < limit_before {
             // A new flow, or one whose deadline was brought forward. The wheel need not know of those that move back.
             self.wheel.schedule(at, flow.deadline_ns(&self.config));
@@ -398,6 +440,9 @@ impl FlowTable {
         if let Some(place) = self.parts.get_mut(flow.slot as usize) {
             *place = Place::Ended(index(self.ended.len()));
             self.changes.note(flow.slot);
+        }
+        if let Some(newly_ended) = &mut self.newly_ended {
+            newly_ended.push(Ended { place: at, reset: reason == EndReason::Rst });
         }
         self.ended.push((flow.clone(), reason));
         self.free.push(at);

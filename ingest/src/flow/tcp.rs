@@ -186,6 +186,12 @@ impl Tcp {
         verdict
     }
 
+    /// The number of the first byte of each direction, where its SYN is known.
+    pub(crate) fn starts(&self) -> Pair<Option<u32>> {
+        let start = |side: &Side| (side.sent.start == Start::Syn).then(|| side.sent.first.wrapping_add(1));
+        Pair { out: start(&self.sides.out), back: start(&self.sides.back) }
+    }
+
     /// The connection as a flow sees it that takes over from one at its active time-out: what was sent stays known,
     /// what was seen begins anew.
     pub(crate) fn carried_over(mut self) -> Tcp {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -13,6 +14,7 @@ use std::{
 
 use wiretape_engine::{
     Error, Result, TableDef,
+    fs::Fs,
     live::RowsWriter,
     raw::{LOG_FILE, LogTail},
     segment::Sealed,
@@ -295,6 +297,9 @@ impl Run {
             packets: rows(&PACKETS)?,
             flows: rows(&FLOWS)?,
             coverage: rows(&COVERAGE)?,
+            calls: Vec::new(),
+            fs,
+            dir,
             flows_base: 0,
             rows_bytes: 0,
         })
@@ -349,9 +354,13 @@ struct Following {
     packets: RowsWriter,
     flows: RowsWriter,
     coverage: RowsWriter,
+    /// Those of application protocols that were seen.
+    calls: Vec<RowsWriter>,
+    fs: Fs,
+    dir: PathBuf,
     /// Bytes of the flows' file when it was last written anew.
     flows_base: u64,
-    /// Bytes of all three files of rows, as others were told.
+    /// Bytes of all files of rows, as others were told.
     rows_bytes: u64,
 }
 
@@ -373,10 +382,22 @@ impl Following {
         Ok(caught_up)
     }
 
+    /// What writes the rows of an application protocol's table.
+    fn writer(&mut self, table: &'static TableDef) -> Result<&mut RowsWriter> {
+        let at = match self.calls.iter().position(|w| w.table().name == table.name) {
+            Some(at) => at,
+            None => {
+                self.calls.push(RowsWriter::create(&self.fs, &self.dir, table)?);
+                self.calls.len() - 1
+            }
+        };
+        Ok(self.calls.get_mut(at).expect("it is there by now"))
+    }
+
     /// Shows readers what is new. A full disk is no failure here: the rows are in memory and the log is on disk, so they
     /// come with the segment.
     fn publish(&mut self, replay: &mut Replay, shared: &Shared) -> Result<()> {
-        let Some(SegmentRows { packets, flows }) = replay.flush()? else { return Ok(()) };
+        let Some(SegmentRows { packets, flows, calls }) = replay.flush()? else { return Ok(()) };
         let coverage = replay.coverage()?;
         let written = (|| {
             self.packets.append(&packets)?;
@@ -388,9 +409,13 @@ impl Following {
             } else {
                 self.flows.append(&flows)?;
             }
+            for (table, rows) in calls {
+                self.writer(table)?.append(&rows)?;
+            }
             coverage.map_or(Ok(()), |rows| self.coverage.replace(&rows))
         })();
-        let rows_bytes = self.packets.bytes() + self.flows.bytes() + self.coverage.bytes();
+        let calls_bytes: u64 = self.calls.iter().map(RowsWriter::bytes).sum();
+        let rows_bytes = self.packets.bytes() + self.flows.bytes() + self.coverage.bytes() + calls_bytes;
         // What is written anew may be less than before: the sum wraps, and is right again.
         shared.rows_bytes.fetch_add(rows_bytes.wrapping_sub(self.rows_bytes), Ordering::Relaxed);
         self.rows_bytes = rows_bytes;

@@ -112,7 +112,9 @@ impl Replay {
     pub fn seal(&mut self) -> Result<TableRows> {
         let coverage = self.coverage.rows().finish()?;
         let Some(pipeline) = &mut self.pipeline else { return Ok(Vec::new()) };
-        let SegmentRows { packets, flows } = pipeline.seal()?;
-        Ok(vec![(&PACKETS, packets), (&FLOWS, flows), (&COVERAGE, coverage)])
+        let SegmentRows { packets, flows, calls } = pipeline.seal()?;
+        let mut rows: TableRows = vec![(&PACKETS, packets), (&FLOWS, flows), (&COVERAGE, coverage)];
+        rows.extend(calls);
+        Ok(rows)
     }
 }

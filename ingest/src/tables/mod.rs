@@ -9,5 +9,39 @@ pub use flows::{FLOWS, FlowBuilder, FlowRow};
 pub use packets::{PACKETS, PacketBuilder, PacketRow};
 use wiretape_engine::TableDef;
 
-/// Every table, in the order users see them.
-pub static TABLES: &[&TableDef] = &[&PACKETS, &FLOWS, &COVERAGE];
+use crate::l7::PROTOCOLS;
+
+/// Every table, in the order users see them: those of packets, flows and what was recorded, then one or more per protocol.
+pub static TABLES: &[&TableDef] = &ALL;
+
+static FIRST: [&TableDef; 3] = [&PACKETS, &FLOWS, &COVERAGE];
+
+static ALL: [&TableDef; FIRST.len() + CALL_TABLES] = {
+    let mut all = [FIRST[0]; FIRST.len() + CALL_TABLES];
+    let mut at = 0;
+    while at < FIRST.len() {
+        all[at] = FIRST[at];
+        at += 1;
+    }
+    let mut protocol = 0;
+    while protocol < PROTOCOLS.len() {
+        let tables = PROTOCOLS[protocol].tables;
+        let mut table = 0;
+        while table < tables.len() {
+            all[at] = tables[table].0;
+            at += 1;
+            table += 1;
+        }
+        protocol += 1;
+    }
+    all
+};
+
+const CALL_TABLES: usize = {
+    let (mut count, mut protocol) = (0, 0);
+    while protocol < PROTOCOLS.len() {
+        count += PROTOCOLS[protocol].tables.len();
+        protocol += 1;
+    }
+    count
+};

@@ -14,6 +14,11 @@ use hashbrown::HashMap;
 
 use crate::table::Kind;
 
+mod nested;
+
+pub use nested::{Lists, Maps, TextList, TextMap};
+pub(crate) use nested::{list_type, map_type};
+
 /// A column type usable in [`table!`](crate::table!).
 pub trait Cell {
     /// What is pushed.
@@ -151,6 +156,19 @@ impl ColumnBuilder<Bool> for BooleanBuilder {
     }
     fn copy_from(&self, from: usize) -> ArrayRef {
         Arc::new(BooleanArray::new(copy_bits(self.values_slice(), arrow::array::ArrayBuilder::len(self), from), None))
+    }
+}
+
+impl PushNull for BooleanBuilder {
+    fn push_default(&mut self) {
+        self.append_value(false);
+    }
+    fn finish_with(&mut self, nulls: Option<NullBuffer>) -> ArrayRef {
+        Arc::new(BooleanArray::new(BooleanBuilder::finish(self).values().clone(), nulls))
+    }
+    fn copy_from_with(&self, from: usize, nulls: Option<NullBuffer>) -> ArrayRef {
+        let values = copy_bits(self.values_slice(), arrow::array::ArrayBuilder::len(self), from);
+        Arc::new(BooleanArray::new(values, nulls))
     }
 }
 
@@ -457,23 +475,27 @@ mod tests {
             let mut n = <Option<U16> as Cell>::Builder::default();
             let mut b = <Bool as Cell>::Builder::default();
             let mut t = <Option<Text> as Cell>::Builder::default();
+            let mut o = <Option<Bool> as Cell>::Builder::default();
             for (at, v) in symbols.iter().enumerate() {
                 ColumnBuilder::<Option<Symbol>>::push(&mut s, *v);
                 ColumnBuilder::<Option<U16>>::push(&mut n, v.map(|_| u16::try_from(at).unwrap()));
                 ColumnBuilder::<Bool>::push(&mut b, at % 3 == 0);
                 ColumnBuilder::<Option<Text>>::push(&mut t, *v);
+                ColumnBuilder::<Option<Bool>>::push(&mut o, v.map(|v| v == "tcp"));
             }
             let copies = [
                 ColumnBuilder::<Option<Symbol>>::copy_from(&s, from),
                 ColumnBuilder::<Option<U16>>::copy_from(&n, from),
                 ColumnBuilder::<Bool>::copy_from(&b, from),
                 ColumnBuilder::<Option<Text>>::copy_from(&t, from),
+                ColumnBuilder::<Option<Bool>>::copy_from(&o, from),
             ];
             let whole = [
                 ColumnBuilder::<Option<Symbol>>::finish(&mut s),
                 ColumnBuilder::<Option<U16>>::finish(&mut n),
                 ColumnBuilder::<Bool>::finish(&mut b),
                 ColumnBuilder::<Option<Text>>::finish(&mut t),
+                ColumnBuilder::<Option<Bool>>::finish(&mut o),
             ];
             for (copy, whole) in copies.iter().zip(whole) {
                 let text = |a: &ArrayRef| -> Vec<Option<String>> {

@@ -1,103 +1,50 @@
-//! Which application protocol a flow speaks, by the first bytes of its payload. Ports are hints at most: they decide
-//! only where the bytes of several protocols look alike (the DNS family) or say too little (RADIUS, NTP, …).
+//! Protocols that are recognised by the first bytes of what one end says. Ports are hints at most: they decide only where the
+//! bytes of several protocols look alike (the DNS family) or say too little (RADIUS, NTP, …).
 //!
-//! Every probe must be certain by itself: it sees one packet, and the first one that says yes names the flow. A probe
-//! that would often be wrong is not in the table. What follows (STARTTLS, an upgrade to WebSocket) is not looked at.
+//! Every probe must be certain by itself: the first one that says yes names the flow. A probe that would often be wrong is not
+//! here. A protocol that is read as well has a file of its own instead.
 
-use super::key::{TCP, UDP};
-use crate::decode::Decoded;
+use super::protocol::{Hint, Over, Protocol};
 
-/// Payload packets of each direction that are looked at; a first one may be a fragment of a greeting, and a flow caught
-/// midstream may begin in the middle of a message.
-pub(crate) const MAX_PROBED: u8 = 3;
-
-/// What is known beside the payload.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Hint {
-    src_port: u16,
-    dst_port: u16,
-    /// Transport payload by the headers; more than there is where the capture cut it.
-    len: usize,
-}
-
-impl Hint {
-    fn port(&self, port: u16) -> bool {
-        self.src_port == port || self.dst_port == port
-    }
-}
-
-/// Transports a protocol runs over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Over {
-    Tcp,
-    Udp,
-    Any,
-}
-
-/// An application protocol that can be recognised.
-#[derive(Debug)]
-pub(crate) struct App {
-    name: &'static str,
-    over: Over,
-    probe: fn(&Hint, &[u8]) -> bool,
-}
-
-const fn app(name: &'static str, over: Over, probe: fn(&Hint, &[u8]) -> bool) -> App {
-    App { name, over, probe }
-}
-
-/// The protocols, those with the longest signatures first.
-pub(crate) static APPS: &[App] = &[
-    app("http2", Over::Tcp, |_, p| p.starts_with(b"PRI * HTTP/2.0\r\n")),
-    app("http", Over::Tcp, http),
-    app("tls", Over::Tcp, tls),
-    app("ssh", Over::Tcp, |_, p| p.starts_with(b"SSH-2.0-") || p.starts_with(b"SSH-1.")),
-    app("amqp", Over::Tcp, |_, p| matches!(p, [b'A', b'M', b'Q', b'P', 0..=3, ..])),
-    app("sip", Over::Any, sip),
-    app("smb", Over::Tcp, |_, p| matches!(p, [0, _, _, _, 0xfe | 0xff, b'S', b'M', b'B', ..])),
-    app("postgres", Over::Tcp, postgres),
-    app("mysql", Over::Tcp, mysql),
-    app("mongodb", Over::Tcp, mongodb),
-    app("mqtt", Over::Tcp, mqtt),
-    app("rdp", Over::Tcp, |_, p| matches!(p, [3, 0, _, _, _, 0xe0 | 0xd0, _, _, _, _, 0, ..])),
-    app("ldap", Over::Any, ldap),
-    app("redis", Over::Tcp, redis),
-    app("smtp", Over::Tcp, |_, p| banner(p, b"220") && contains(p, b"SMTP") || smtp_greeting(p)),
-    app("ftp", Over::Tcp, |hint, p| banner(p, b"220") && (hint.src_port == 21 || contains(p, b"FTP"))),
-    app("pop3", Over::Tcp, |hint, p| p.starts_with(b"+OK ") && (hint.src_port == 110 || contains(p, b"POP3"))),
-    app("imap", Over::Tcp, |_, p| p.starts_with(b"* OK ") && (contains(p, b"IMAP") || contains(p, b"CAPABILITY"))),
-    app("dns", Over::Tcp, |hint, p| hint.port(53) && p.get(2..).is_some_and(dns_header)),
-    app("diameter", Over::Any, diameter),
-    app("dhcp", Over::Udp, dhcp),
-    app("stun", Over::Udp, |_, p| matches!(p, [0 | 1, _, _, l, 0x21, 0x12, 0xa4, 0x42, ..] if l % 4 == 0)),
-    app("quic", Over::Udp, quic),
-    app("dtls", Over::Udp, |_, p| matches!(p, [20..=26, 0xfe, 0xfd | 0xff, ..]) && p.len() > 13),
-    app("snmp", Over::Udp, snmp),
-    app("mdns", Over::Udp, |hint, p| hint.port(5353) && dns_header(p)),
-    app("llmnr", Over::Udp, |hint, p| hint.port(5355) && dns_header(p)),
-    app("nbns", Over::Udp, |hint, p| hint.port(137) && nbns_header(p)),
-    app("dns", Over::Udp, |hint, p| hint.port(53) && dns_header(p)),
-    app("ntp", Over::Udp, |hint, p| hint.port(123) && ntp(hint, p)),
-    app("radius", Over::Udp, radius),
-];
-
-/// The place in [`APPS`] of the first protocol whose probe is certain of this packet's payload.
-pub(crate) fn recognise(packet: &Decoded<'_>) -> Option<u8> {
-    let over = match packet.ip?.proto {
-        TCP => Over::Tcp,
-        UDP => Over::Udp,
-        _ => Over::Any,
-    };
-    let hint =
-        Hint { src_port: packet.src_port?, dst_port: packet.dst_port?, len: packet.payload_len.unwrap_or(0) as usize };
-    let matches = |app: &App| (app.over == over || app.over == Over::Any) && (app.probe)(&hint, packet.payload);
-    APPS.iter().position(matches).and_then(|place| u8::try_from(place).ok())
-}
-
-/// The name of the protocol in that place.
-pub(crate) fn name(place: u8) -> Option<&'static str> {
-    APPS.get(usize::from(place)).map(|app| app.name)
-}
+pub(super) static HTTP2: Protocol = Protocol::named("http2", Over::Tcp, |_, p| p.starts_with(b"PRI * HTTP/2.0\r\n"));
+pub(super) static HTTP: Protocol = Protocol::named("http", Over::Tcp, http);
+pub(super) static TLS: Protocol = Protocol::named("tls", Over::Tcp, tls);
+pub(super) static SSH: Protocol =
+    Protocol::named("ssh", Over::Tcp, |_, p| p.starts_with(b"SSH-2.0-") || p.starts_with(b"SSH-1."));
+pub(super) static AMQP: Protocol =
+    Protocol::named("amqp", Over::Tcp, |_, p| matches!(p, [b'A', b'M', b'Q', b'P', 0..=3, ..]));
+pub(super) static SIP: Protocol = Protocol::named("sip", Over::Any, sip);
+pub(super) static SMB: Protocol =
+    Protocol::named("smb", Over::Tcp, |_, p| matches!(p, [0, _, _, _, 0xfe | 0xff, b'S', b'M', b'B', ..]));
+pub(super) static POSTGRES: Protocol = Protocol::named("postgres", Over::Tcp, postgres);
+pub(super) static MYSQL: Protocol = Protocol::named("mysql", Over::Tcp, mysql);
+pub(super) static MONGODB: Protocol = Protocol::named("mongodb", Over::Tcp, mongodb);
+pub(super) static MQTT: Protocol = Protocol::named("mqtt", Over::Tcp, mqtt);
+pub(super) static RDP: Protocol =
+    Protocol::named("rdp", Over::Tcp, |_, p| matches!(p, [3, 0, _, _, _, 0xe0 | 0xd0, _, _, _, _, 0, ..]));
+pub(super) static LDAP: Protocol = Protocol::named("ldap", Over::Any, ldap);
+pub(super) static REDIS: Protocol = Protocol::named("redis", Over::Tcp, redis);
+pub(super) static SMTP: Protocol =
+    Protocol::named("smtp", Over::Tcp, |_, p| banner(p, b"220") && contains(p, b"SMTP") || smtp_greeting(p));
+pub(super) static FTP: Protocol =
+    Protocol::named("ftp", Over::Tcp, |hint, p| banner(p, b"220") && (hint.src_port == 21 || contains(p, b"FTP")));
+pub(super) static POP3: Protocol = Protocol::named("pop3", Over::Tcp, |hint, p| {
+    p.starts_with(b"+OK ") && (hint.src_port == 110 || contains(p, b"POP3"))
+});
+pub(super) static IMAP: Protocol = Protocol::named("imap", Over::Tcp, |_, p| {
+    p.starts_with(b"* OK ") && (contains(p, b"IMAP") || contains(p, b"CAPABILITY"))
+});
+pub(super) static DIAMETER: Protocol = Protocol::named("diameter", Over::Any, diameter);
+pub(super) static DHCP: Protocol = Protocol::named("dhcp", Over::Udp, dhcp);
+pub(super) static STUN: Protocol =
+    Protocol::named("stun", Over::Udp, |_, p| matches!(p, [0 | 1, _, _, l, 0x21, 0x12, 0xa4, 0x42, ..] if l % 4 == 0));
+pub(super) static QUIC: Protocol = Protocol::named("quic", Over::Udp, quic);
+pub(super) static DTLS: Protocol =
+    Protocol::named("dtls", Over::Udp, |_, p| matches!(p, [20..=26, 0xfe, 0xfd | 0xff, ..]) && p.len() > 13);
+pub(super) static SNMP: Protocol = Protocol::named("snmp", Over::Udp, snmp);
+pub(super) static NBNS: Protocol = Protocol::named("nbns", Over::Udp, |hint, p| hint.port(137) && nbns_header(p));
+pub(super) static NTP: Protocol = Protocol::named("ntp", Over::Udp, |hint, p| hint.port(123) && ntp(hint, p));
+pub(super) static RADIUS: Protocol = Protocol::named("radius", Over::Udp, radius);
 
 /// Request line or status line (RFC 9112 sections 3 and 4).
 fn http(_: &Hint, p: &[u8]) -> bool {
@@ -262,22 +209,6 @@ fn snmp(_: &Hint, p: &[u8]) -> bool {
     }
 }
 
-/// A DNS header that makes sense (RFC 1035 4.1.1): a known opcode, reserved bit clear, few of everything.
-fn dns_header(p: &[u8]) -> bool {
-    let Some((header, rest)) = p.split_at_checked(12) else { return false };
-    let [_, _, flags, codes, q0, q1, a0, a1, n0, n1, r0, r1] = header else { return false };
-    let [questions, answers, authorities, additionals] =
-        [[*q0, *q1], [*a0, *a1], [*n0, *n1], [*r0, *r1]].map(u16::from_be_bytes);
-    let opcode = (flags >> 3) & 0xf;
-    let is_reply = flags & 0x80 != 0;
-    matches!(opcode, 0 | 1 | 2 | 4 | 5 | 6)
-        && codes & 0x40 == 0
-        && questions <= 32
-        && answers.max(authorities).max(additionals) <= 1024
-        && (is_reply || questions > 0 || answers > 0 || opcode == 6)
-        && (!rest.is_empty() || questions == 0)
-}
-
 /// NetBIOS name service: as DNS, with opcodes of its own (RFC 1002 4.2.1.1).
 fn nbns_header(p: &[u8]) -> bool {
     let Some((header, _)) = p.split_at_checked(12) else { return false };
@@ -322,17 +253,26 @@ impl SplitOnce for [u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::flow::testing::{tcp, udp};
+    use crate::{
+        flow::testing::{tcp, udp},
+        l7::{
+            at,
+            protocol::{Hint, recognise},
+        },
+    };
+
+    fn named(packet: &crate::decode::Decoded<'_>) -> Option<&'static str> {
+        Hint::of(packet).and_then(|hint| recognise(&hint, packet.payload)).and_then(at).map(|p| p.name)
+    }
 
     fn over_tcp(ports: (u16, u16), payload: &[u8]) -> Option<&'static str> {
         let made = tcp(&format!("10.0.0.1:{}", ports.0), &format!("10.0.0.2:{}", ports.1)).payload(payload);
-        recognise(&made.packet()).and_then(name)
+        named(&made.packet())
     }
 
     fn over_udp(ports: (u16, u16), payload: &[u8]) -> Option<&'static str> {
         let made = udp(&format!("10.0.0.1:{}", ports.0), &format!("10.0.0.2:{}", ports.1)).payload(payload);
-        recognise(&made.packet()).and_then(name)
+        named(&made.packet())
     }
 
     #[test]

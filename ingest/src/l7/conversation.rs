@@ -1,0 +1,222 @@
+//! One flow as its dissector sees it: bytes in order, from the first one on that says which protocol it is.
+
+use super::{
+    dissector::{Chunk, Dissector, End, Gap},
+    out::{Out, Rows},
+    protocol::{self, Hint},
+    reassembly::{Half, Piece, Segment},
+    stamp::Stamp,
+};
+use crate::{
+    decode::Decoded,
+    flow::{Ends, Pair, TCP, Way, flag},
+};
+
+/// Bytes of each direction that are looked at to tell the protocol: the longest first line that is needed is far shorter.
+const MAX_HEAD_BYTES: usize = 2048;
+
+/// Packets of each direction that are looked at. A flow caught midstream may begin in the middle of a message.
+const MAX_PROBED: u32 = 8;
+
+/// A flow.
+#[derive(Debug)]
+pub(super) struct Conversation {
+    ends: Ends,
+    halves: Pair<Half>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Nobody knows what it is yet.
+    Probing(Box<Probing>),
+    /// It is being read.
+    Read(Box<dyn Dissector>),
+    /// It is not read.
+    Silent,
+}
+
+/// What was said before the protocol was known.
+#[derive(Debug, Default)]
+struct Probing {
+    heads: Pair<Head>,
+    /// In the order they came, of both directions.
+    pieces: Vec<(Way, Stamp, usize)>,
+}
+
+#[derive(Debug, Default)]
+struct Head {
+    bytes: Vec<u8>,
+    probed: u32,
+    given_up: bool,
+}
+
+impl Conversation {
+    pub(super) fn new(ends: Ends) -> Conversation {
+        let halves = Pair { out: Half::starting_at(ends.starts.out), back: Half::starting_at(ends.starts.back) };
+        Conversation { ends, halves, state: State::Probing(Box::default()) }
+    }
+
+    /// Takes in a packet. Returns the place of the protocol that it showed the flow to speak, if it did.
+    pub(super) fn packet(&mut self, way: Way, at: Stamp, packet: &Decoded<'_>, rows: &mut Rows) -> Option<u8> {
+        if matches!(self.state, State::Silent) {
+            return None;
+        }
+        let hint = Hint::of(packet)?;
+        let Conversation { ends, halves, state } = self;
+        let mut reader = Reader { state, out: Out::new(rows, ends), hint };
+        let len = packet.payload_len.unwrap_or(0);
+        match &packet.tcp {
+            Some(tcp) if hint.ip_proto == TCP => {
+                let limit = reader.out.limits().waiting_flow_bytes;
+                let is = |bit: u8| tcp.flags & bit != 0;
+                let segment =
+                    Segment { at, seq: tcp.seq, syn: is(flag::SYN), fin: is(flag::FIN), len, payload: packet.payload };
+                let (sender, receiver) = halves.sender_and_receiver(way);
+                // What a reset carries is a diagnostic text, if anything (RFC 9293 section 3.5.3).
+                if !is(flag::RST) {
+                    sender.push(&segment, limit, &mut |piece| reader.piece(way, piece));
+                }
+                let back = way.back();
+                let ack = is(flag::ACK).then_some(tcp.ack);
+                receiver.acknowledged(ack, at.ts_ns, &mut |piece| reader.piece(back, piece));
+                sender.acknowledged(None, at.ts_ns, &mut |piece| reader.piece(way, piece));
+            }
+            _ if len > 0 => {
+                reader.piece(way, Piece::Bytes(packet.payload, at));
+                let missing = u64::from(len).saturating_sub(packet.payload.len() as u64);
+                if missing > 0 {
+                    reader.piece(way, Piece::Gap(missing, at));
+                }
+            }
+            _ => {}
+        }
+        reader.out.spoken
+    }
+
+    /// Nothing more comes.
+    pub(super) fn end(&mut self, end: End, rows: &mut Rows) {
+        let Conversation { ends, halves, state } = self;
+        // Whatever still waits is read; nothing can be recognised from it that has not been.
+        let hint = Hint { src_port: 0, dst_port: 0, ip_proto: TCP, len: 0 };
+        let mut reader = Reader { state, out: Out::new(rows, ends), hint };
+        halves.out.flush(&mut |piece| reader.piece(Way::Out, piece));
+        halves.back.flush(&mut |piece| reader.piece(Way::In, piece));
+        match std::mem::replace(state, State::Silent) {
+            State::Read(mut dissector) => dissector.end(end, &mut Out::new(rows, ends)),
+            State::Probing(_) => rows.counters.unrecognised += 1,
+            State::Silent => {}
+        }
+        *halves = Pair::default();
+    }
+
+    /// Bytes of memory held, and how many of them wait for a hole to be filled.
+    pub(super) fn size_bytes(&self) -> (usize, usize) {
+        let waiting = self.halves.out.waiting_bytes() + self.halves.back.waiting_bytes();
+        let pending = match &self.state {
+            State::Probing(p) => p.heads.out.bytes.capacity() + p.heads.back.bytes.capacity(),
+            State::Read(dissector) => dissector.size_bytes(),
+            State::Silent => 0,
+        };
+        (pending, waiting)
+    }
+}
+
+/// What takes in the bytes of a conversation.
+struct Reader<'a, 'o> {
+    state: &'a mut State,
+    out: Out<'o>,
+    hint: Hint,
+}
+
+impl Reader<'_, '_> {
+    fn piece(&mut self, way: Way, piece: Piece<'_>) {
+        if let Piece::Gap(bytes, _) = piece {
+            self.out.rows.counters.gaps += 1;
+            self.out.rows.counters.gap_bytes += bytes;
+        }
+        match self.state {
+            State::Read(dissector) => {
+                feed(dissector.as_mut(), way, piece, &mut self.out);
+                if let Some(next) = self.out.next.take() {
+                    *dissector = next;
+                }
+            }
+            State::Probing(probing) => match piece {
+                Piece::Bytes(bytes, at) => {
+                    if let Some(place) = probing.push(way, at, bytes, self.hint) {
+                        self.recognised(place);
+                    } else if probing.heads.out.given_up && probing.heads.back.given_up {
+                        self.out.rows.counters.unrecognised += 1;
+                        *self.state = State::Silent;
+                    }
+                }
+                // What comes next begins in the middle.
+                Piece::Gap(..) => probing.forget(way),
+                Piece::End(_) => {}
+            },
+            State::Silent => {}
+        }
+    }
+
+    /// The protocol is known: it is read from its first byte on.
+    fn recognised(&mut self, place: u8) {
+        self.out.spoken = Some(place);
+        let dissector = protocol::at(place).and_then(|p| p.dissect).map_or(State::Silent, |new| State::Read(new()));
+        let State::Probing(probing) = std::mem::replace(self.state, dissector) else { return };
+        let mut starts = Pair::<usize>::default();
+        for (way, at, len) in probing.pieces {
+            let start = starts.of_mut(way);
+            let bytes = probing.heads.of(way).bytes.get(*start..*start + len).unwrap_or_default();
+            *start += len;
+            self.piece(way, Piece::Bytes(bytes, at));
+        }
+    }
+}
+
+fn feed(dissector: &mut dyn Dissector, way: Way, piece: Piece<'_>, out: &mut Out<'_>) {
+    match piece {
+        Piece::Bytes(bytes, at) => dissector.data(Chunk { way, at, bytes }, out),
+        Piece::Gap(bytes, at) => dissector.gap(Gap { way, at, bytes }, out),
+        Piece::End(at) => dissector.closed(way, at, out),
+    }
+}
+
+impl Probing {
+    /// The place of the protocol, if these bytes show it.
+    fn push(&mut self, way: Way, at: Stamp, bytes: &[u8], hint: Hint) -> Option<u8> {
+        let head = self.heads.of_mut(way);
+        if head.given_up {
+            return None;
+        }
+        let cut = hint.len.saturating_sub(bytes.len());
+        head.bytes.extend_from_slice(bytes);
+        head.probed += 1;
+        self.pieces.push((way, at, bytes.len()));
+        let found = protocol::recognise(&Hint { len: head.bytes.len() + cut, ..hint }, &head.bytes);
+        if found.is_some() {
+            return found;
+        }
+        // In the middle of a conversation, a message often begins with a packet.
+        if head.bytes.len() > bytes.len()
+            && let Some(place) = protocol::recognise(&Hint { len: bytes.len() + cut, ..hint }, bytes)
+        {
+            self.forget(way);
+            self.heads.of_mut(way).bytes.extend_from_slice(bytes);
+            self.pieces.push((way, at, bytes.len()));
+            return Some(place);
+        }
+        if head.bytes.len() >= MAX_HEAD_BYTES || head.probed >= MAX_PROBED && head.bytes.len() >= 64 {
+            self.forget(way);
+            self.heads.of_mut(way).given_up = true;
+        }
+        None
+    }
+
+    /// Lets go of what one direction has said so far.
+    fn forget(&mut self, way: Way) {
+        let head = self.heads.of_mut(way);
+        *head = Head { bytes: Vec::new(), ..*head };
+        self.pieces.retain(|(of, ..)| *of != way);
+    }
+}

@@ -1,0 +1,5 @@
+//! HTTP in its versions, and what rides on it.
+
+mod table;
+
+pub(crate) use table::{HTTP, HttpBuilder, HttpRow};
