@@ -72,6 +72,8 @@ pub(crate) enum Command {
     Record(commands::record::Args),
     Import(commands::import::Args),
     Query(commands::query::Args),
+    Calls(commands::calls::Args),
+    Show(commands::show::Args),
     Export(commands::export::Args),
     Serve(commands::serve::Args),
     Status(commands::status::Args),

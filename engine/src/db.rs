@@ -216,6 +216,11 @@ impl View {
     pub fn rows(&self, table: &str) -> u64 {
         self.segments.iter().map(|s| s.rows(table)).sum()
     }
+
+    /// Whether `table` has any rows, sealed or open.
+    pub fn has_rows(&self, table: &str) -> bool {
+        self.segments.iter().any(|s| s.rows(table) > 0) || self.live.iter().any(|s| s.rows(table) > 0)
+    }
 }
 
 /// Where the sealed segments of the database at `dir` lie.

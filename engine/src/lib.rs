@@ -34,7 +34,7 @@ pub use error::{Error, Result};
 pub use segment::Segment;
 pub use writer::{LogMaker, Writer};
 
-pub use table::{ColumnDef, TableDef};
+pub use table::{ColumnDef, ColumnGroup, TableDef};
 
 #[doc(hidden)]
 pub use sealed_json::fuzz_manifest;

@@ -11,13 +11,13 @@ use datafusion::{
     catalog::{CatalogProvider, CatalogProviderList, MemoryCatalogProvider, SchemaProvider, TableProvider},
     error::{DataFusionError, Result},
 };
-use wiretape_engine::{TableDef, View};
+use wiretape_engine::{ColumnGroup, TableDef, View};
 
 use crate::{
     Database,
     config::ScanOptions,
     system::{self, Facts},
-    table,
+    table::{self, grouped},
 };
 
 /// The one catalog.
@@ -57,10 +57,19 @@ impl Source {
         self.database.db().tables().iter().copied().filter(move |t| t.system == system)
     }
 
+    /// The views over several stored tables, in the public schema.
+    fn groups(&self) -> Vec<&'static ColumnGroup> {
+        grouped::groups(self.database.db().tables())
+    }
+
     fn stored_table(&self, system: bool, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         match self.stored(system).find(|t| t.name == name) {
             Some(def) => table::provider(&self.view()?, def, self.options).map(Some),
-            None => Ok(None),
+            None if system => Ok(None),
+            None => match self.groups().into_iter().find(|g| g.view == name) {
+                Some(group) => grouped::view(&self.view()?, group, self.database.db().tables(), self.options).map(Some),
+                None => Ok(None),
+            },
         }
     }
 }
@@ -128,7 +137,8 @@ struct PublicSchema(Source);
 #[async_trait]
 impl SchemaProvider for PublicSchema {
     fn table_names(&self) -> Vec<String> {
-        self.0.stored(false).map(|t| t.name.to_owned()).collect()
+        let views = self.0.groups().into_iter().map(|g| g.view);
+        self.0.stored(false).map(|t| t.name).chain(views).map(str::to_owned).collect()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
@@ -136,7 +146,7 @@ impl SchemaProvider for PublicSchema {
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.0.stored(false).any(|t| t.name == name)
+        self.0.stored(false).any(|t| t.name == name) || self.0.groups().iter().any(|g| g.view == name)
     }
 }
 

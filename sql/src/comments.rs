@@ -1,6 +1,10 @@
 //! What tables and columns mean, as their declarations say it: for catalogs that show it to people.
 
-use crate::{Database, PUBLIC, SYSTEM, system::SYSTEM_TABLES, table::shown_columns};
+use crate::{
+    Database, PUBLIC, SYSTEM,
+    system::SYSTEM_TABLES,
+    table::{grouped, shown_columns},
+};
 
 /// A comment on a table or on one of its columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +27,11 @@ impl Database {
             let on = |column, text| Comment { schema: PUBLIC, table: table.name, column, text };
             comments.push(on(0, table.comment));
             comments.extend((1..).zip(shown_columns(table)).map(|(place, column)| on(place, column.comment)));
+        }
+        for group in grouped::groups(self.db().tables()) {
+            let on = |column, text| Comment { schema: PUBLIC, table: group.view, column, text };
+            comments.push(on(0, group.comment));
+            comments.extend((1..).zip(grouped::columns(group)).map(|(place, column)| on(place, column.comment)));
         }
         let system = |table: &&crate::system::SystemTable| Comment {
             schema: SYSTEM,

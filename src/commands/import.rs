@@ -45,6 +45,9 @@ pub(crate) struct Args {
     /// Import a file again that is already in
     #[arg(long)]
     again: bool,
+    /// Do not read application protocols: packets and flows only
+    #[arg(long)]
+    no_l7: bool,
     /// A file that ends inside a packet is no reason for exit code 1
     #[arg(long)]
     allow_truncated: bool,
@@ -64,8 +67,12 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result<End, Failure> {
     let db_dir = global.db_dir()?;
     let mut writer = open_writer(&db_dir)?;
     let mut ends = Vec::new();
+    let mut config = ImportConfig { again: args.again, ..config(global) };
+    if args.no_l7 {
+        config.pipeline.l7 = None;
+    }
     for input in &inputs {
-        let end = one(&mut writer, &db_dir, input, global, args.again)?;
+        let end = one(&mut writer, &db_dir, input, global, &config)?;
         ends.push(end);
         if end == FileEnd::Stopped {
             break;
@@ -84,7 +91,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result<End, Failure> {
 /// Imports one file that is known to be good, without a word: for the demo.
 pub(super) fn quietly(db_dir: &Path, file: &Path, global: &Global) -> Result<ImportReport, Failure> {
     let mut writer = open_writer(db_dir)?;
-    Ok(import_file(&mut writer, db_dir, file, &config(global, false), &mut |_| {}, interrupt::flag())?)
+    Ok(import_file(&mut writer, db_dir, file, &config(global), &mut |_| {}, interrupt::flag())?)
 }
 
 pub(super) fn open_writer(db_dir: &Path) -> Result<Writer, Failure> {
@@ -92,9 +99,8 @@ pub(super) fn open_writer(db_dir: &Path) -> Result<Writer, Failure> {
     Ok(wiretape_ingest::record::open_writer(db_dir, units::now_ns())?.0)
 }
 
-pub(super) fn config(global: &Global, again: bool) -> ImportConfig {
+pub(super) fn config(global: &Global) -> ImportConfig {
     ImportConfig {
-        again,
         memory_limit_bytes: global.memory_limit,
         workers: global.threads(),
         now_ns: units::now_ns(),
@@ -102,16 +108,21 @@ pub(super) fn config(global: &Global, again: bool) -> ImportConfig {
     }
 }
 
-fn one(writer: &mut Writer, db_dir: &Path, input: &Input, global: &Global, again: bool) -> Result<FileEnd, Failure> {
-    let config = config(global, again);
+fn one(
+    writer: &mut Writer,
+    db_dir: &Path,
+    input: &Input,
+    global: &Global,
+    config: &ImportConfig,
+) -> Result<FileEnd, Failure> {
     let bar = Bar::new(input, global.quiet);
     let began = Instant::now();
     let mut progress = |at: Progress| bar.at(at);
     let result = match input {
-        Input::File(path) => import_file(writer, db_dir, path, &config, &mut progress, interrupt::flag()),
+        Input::File(path) => import_file(writer, db_dir, path, config, &mut progress, interrupt::flag()),
         Input::Stdin => stdin()
             .map_err(ImportError::from)
-            .and_then(|source| import_stream(writer, db_dir, source, &config, &mut progress, interrupt::flag())),
+            .and_then(|source| import_stream(writer, db_dir, source, config, &mut progress, interrupt::flag())),
     };
     bar.clear();
     match result {

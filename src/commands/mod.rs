@@ -1,5 +1,6 @@
 //! One file per command: its arguments and what it does.
 
+pub(crate) mod calls;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod export;
@@ -8,6 +9,7 @@ pub(crate) mod info;
 pub(crate) mod query;
 pub(crate) mod record;
 pub(crate) mod serve;
+pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod verify;
 
@@ -29,6 +31,8 @@ pub(crate) fn run(cli: &Cli) -> Result<End, Failure> {
     match &cli.command {
         Command::Import(args) => import::run(global, args),
         Command::Query(args) => query::run(global, args),
+        Command::Calls(args) => calls::run(global, args),
+        Command::Show(args) => show::run(global, args),
         Command::Export(args) => export::run(global, args),
         Command::Serve(args) => serve::run(global, args),
         Command::Record(args) => record::run(global, args),

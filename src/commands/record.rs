@@ -15,6 +15,7 @@ use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use wiretape_ebpf::{Capture, CaptureConfig, DEFAULT_RING_BYTES, Interfaces, MAX_SNAPLEN, Method, interfaces};
 use wiretape_engine::retention::Policy;
 use wiretape_ingest::{
+    l7::L7Limits,
     pipeline::PipelineConfig,
     record::{Clock, RecordConfig, RecordReport, Recorder, record_live, record_stream},
 };
@@ -90,6 +91,9 @@ pub(crate) struct Options {
     /// Age from which exact packets go; their rows stay [default: none]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     raw_max_age: Option<Duration>,
+    /// Do not read application protocols: packets and flows only
+    #[arg(long)]
+    no_l7: bool,
     /// Longest time between a packet and the start of its sync to disk
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
     sync_interval: Duration,
@@ -243,7 +247,11 @@ fn begin(global: &Global, options: &Options, capture_source: &str) -> Result<Rec
         sync_interval: options.sync_interval,
         sync_bytes: options.sync_size as u64,
         policy: options.policy(),
-        pipeline: PipelineConfig { node: options.node.clone(), ..PipelineConfig::default() },
+        pipeline: PipelineConfig {
+            node: options.node.clone(),
+            l7: (!options.no_l7).then(L7Limits::default),
+            ..PipelineConfig::default()
+        },
         ..RecordConfig::default()
     };
     let recorder = Recorder::begin(&dir, config, Clock::new(units::now_ns))?;

@@ -53,7 +53,7 @@ pub(super) fn run(global: &Global, dir: &Path, policy: Policy, deadline: Option<
 }
 
 fn one(writer: &mut Writer, db_dir: &Path, path: &Path, global: &Global) -> Result<(), Failure> {
-    let config = import::config(global, false);
+    let config = import::config(global);
     match import_file(writer, db_dir, path, &config, &mut |_| {}, interrupt::flag()) {
         Ok(report) => {
             if !global.quiet {

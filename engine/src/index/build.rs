@@ -293,6 +293,7 @@ mod tests {
             ])),
             part_key: None,
             system: false,
+            group: None,
         }));
         let error = Plan::new(one_way).unwrap_err();
         let expected =

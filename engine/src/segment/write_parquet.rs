@@ -142,6 +142,7 @@ mod tests {
         ],
         part_key: None,
         system: false,
+        group: None,
     };
 
     /// Proves that row groups stay in order and whole, however many are encoded at a time.

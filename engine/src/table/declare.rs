@@ -24,7 +24,7 @@
 /// // Tables that begin with the same columns name them once.
 /// wiretape_engine::column_group! {
 ///     /// What every visit has.
-///     pub group VisitRow, builder VisitBuilder {
+///     pub group VisitRow, builder VisitBuilder, view "visits" {
 ///         /// When, ns UTC.
 ///         ts: Ts,
 ///     }
@@ -67,6 +67,7 @@ macro_rules! table {
             },
             part_key: $crate::table!(@part $($part)?),
             system: $crate::table!(@schema $($schema)?),
+            group: $crate::table!(@of_group $($gbuilder)?),
         };
 
         $(#[doc = $tdoc])*
@@ -164,6 +165,8 @@ macro_rules! table {
     };
     (@group $gbuilder:ident) => { $gbuilder::COLUMNS };
     (@group) => { &[] };
+    (@of_group $gbuilder:ident) => { Some(&$gbuilder::GROUP) };
+    (@of_group) => { None };
     (@part $part:literal) => { Some($part) };
     (@part) => { None };
     (@schema system) => { true };
@@ -175,7 +178,7 @@ macro_rules! table {
 macro_rules! column_group {
     (
         $(#[doc = $gdoc:literal])*
-        pub group $row:ident, builder $builder:ident {
+        pub group $row:ident, builder $builder:ident, view $view:literal {
             $( $(#[doc = $cdoc:literal])* $col:ident : $cell:ty $([ $($method:ident ( $($arg:expr),* ))* ])? ),* $(,)?
         }
     ) => {
@@ -192,6 +195,13 @@ macro_rules! column_group {
         }
 
         impl $builder {
+            /// The group, as its tables know it.
+            pub const GROUP: $crate::ColumnGroup = $crate::ColumnGroup {
+                view: $view,
+                comment: concat!($($gdoc, "\n",)*).trim_ascii(),
+                columns: Self::COLUMNS,
+            };
+
             /// The columns, in order.
             pub const COLUMNS: &'static [$crate::ColumnDef] =
                 $crate::table!(@columns $( $(#[doc = $cdoc])* $col : $cell $([ $($method ( $($arg),* ))* ])? ),*);

@@ -232,6 +232,19 @@ pub struct TableDef {
     pub part_key: Option<&'static str>,
     /// Whether it says something of the recording itself, and is shown in the schema `system`.
     pub system: bool,
+    /// The columns it begins with, if other tables do as well.
+    pub group: Option<&'static ColumnGroup>,
+}
+
+/// Columns that several tables begin with, and the view of all of them together.
+#[derive(Debug)]
+pub struct ColumnGroup {
+    /// The view's name in SQL.
+    pub view: &'static str,
+    /// What one row of it is.
+    pub comment: &'static str,
+    /// The columns, in order.
+    pub columns: &'static [ColumnDef],
 }
 
 impl TableDef {

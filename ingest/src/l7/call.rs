@@ -11,7 +11,7 @@ use crate::flow::Way;
 
 column_group! {
     /// One exchange of an application protocol: a request and its response, or the half of it that was seen.
-    pub group CallRow, builder CallColumns {
+    pub group CallRow, builder CallColumns, view "calls" {
         /// Time of the request's first byte (of the response's, where only that was seen), ns precision, UTC.
         ts: Ts,
         /// Stable id of the call: segment in which its row was made << 32 | number within it. Of one sequence for all protocols.

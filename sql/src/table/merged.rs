@@ -55,7 +55,13 @@ pub(super) fn view(parts: Arc<StoredTable>, table: &'static TableDef, key: &str)
 
 /// A view that clients see as a table: it is one to its users, and `\dt` and catalog browsers list only tables.
 #[derive(Debug)]
-struct MergedTable(ViewTable);
+pub(super) struct MergedTable(ViewTable);
+
+impl MergedTable {
+    pub(super) fn new(view: ViewTable) -> MergedTable {
+        MergedTable(view)
+    }
+}
 
 #[async_trait]
 impl TableProvider for MergedTable {

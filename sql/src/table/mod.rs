@@ -11,6 +11,7 @@
 mod causes;
 mod evaluate;
 mod frame;
+pub(crate) mod grouped;
 mod live;
 mod merged;
 mod predicate;
