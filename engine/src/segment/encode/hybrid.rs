@@ -10,25 +10,29 @@ use arrow::buffer::NullBuffer;
 /// Values that are packed together.
 const GROUP: usize = 8;
 
-/// Levels that make a run. A run costs three bytes with the header of what follows, a literal one byte for eight.
-const LEVEL_RUN: usize = 32;
+/// Equal values that make a run. For levels it is where a run gets shorter than a literal: three bytes, with the header of
+/// what follows, to one for eight rows. For codes, which are compressed, it is measured (`docs/adr/0006-columns-encoded-by-us.md`).
+const RUN: usize = 32;
 
-/// Bits that hold each of `codes`, 0 to 32.
+/// Bits for each of `codes`, 0 to 32: as few as hold them, but whole bytes from five bits on. A compressor sees bytes, and
+/// finds again what it saw only when the same codes are the same bytes.
 pub(super) fn width(codes: &[u32]) -> u8 {
     let bits = u32::BITS - codes.iter().fold(0, |all, code| all | code).leading_zeros();
-    u8::try_from(bits).unwrap_or(u8::MAX)
+    match bits {
+        5..=8 => 8,
+        9..=16 => 16,
+        _ => u8::try_from(bits).unwrap_or(u8::MAX),
+    }
 }
 
 /// Appends `codes`, each of which `width` bits hold.
 pub(super) fn put_codes(codes: &[u32], width: u8, out: &mut Vec<u8>) {
-    // With one or two bits a run has to be longer than a group to be shorter than it when packed.
-    let least = if width < 3 { 3 * GROUP } else { GROUP };
     let (mut literal, mut at) = (0, 0);
     while let Some(group) = codes.get(at..).and_then(<[u32]>::first_chunk::<GROUP>) {
         let [first, ..] = group;
         if group.iter().fold(0, |other, code| other | (code ^ first)) == 0 {
             let run = codes.iter().skip(at).take_while(|code| *code == first).count();
-            if run >= least {
+            if run >= RUN {
                 put_literal(codes.get(literal..at).unwrap_or_default(), width, out);
                 put_run(*first, run, width, out);
                 at += run;
@@ -56,7 +60,7 @@ pub(super) fn put_levels(rows: usize, nulls: Option<&NullBuffer>, out: &mut Vec<
     let (mut literal, mut at) = (0, 0);
     while at < rows {
         let (level, run) = bits.run(at);
-        if run >= LEVEL_RUN {
+        if run >= RUN {
             bits.put_literal(literal, at, out);
             put_run(level, run, 1, out);
             at += run;
