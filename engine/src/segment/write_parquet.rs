@@ -20,7 +20,9 @@ use parquet::{
     basic::{Compression, Encoding as ParquetEncoding, ZstdLevel},
     file::{
         metadata::KeyValue,
-        properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion},
+        properties::{
+            EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterPropertiesPtr, WriterVersion,
+        },
     },
     schema::types::{ColumnDescPtr, ColumnPath},
 };
@@ -56,7 +58,7 @@ pub(super) fn write(fs: &Fs, dir: &Path, table: &TableDef, batch: &RecordBatch, 
     let file = fs.create(&dir.join(&file_name))?;
     let writer = ArrowWriter::try_new(file, batch.schema(), Some(properties(table)))?;
     let (mut file, factory) = writer.into_serialized_writer()?;
-    let (schema, properties) = (file.schema_descr().clone(), file.properties().clone());
+    let (schema, properties) = (file.schema_descr().clone(), WriterPropertiesPtr::clone(file.properties()));
     let mut encoders = (0..threads.max(1)).map(|_| Encoder::new()).collect::<Result<Vec<_>>>()?;
     for number in 0..batch.num_rows().div_ceil(ROW_GROUP_ROWS) {
         let start = number * ROW_GROUP_ROWS;

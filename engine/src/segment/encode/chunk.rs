@@ -83,7 +83,7 @@ impl PageWriter {
         let rows: usize = column.pages.iter().map(|page| page.rows).sum();
         let nulls = size(column.null_count())?;
         let encodings = [Encoding::PLAIN, Encoding::RLE, Encoding::RLE_DICTIONARY];
-        let metadata = ColumnChunkMetaData::builder(descr.clone())
+        let metadata = ColumnChunkMetaData::builder(ColumnDescPtr::clone(descr))
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
             .set_encodings_mask(EncodingMask::new_from_encodings(encodings.iter()))
             .set_page_encoding_stats(page_encodings(column.pages.len())?)

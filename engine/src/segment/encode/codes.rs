@@ -6,7 +6,10 @@ use hashbrown::HashMap;
 use super::gather::Gathered;
 
 /// Slots of the table at most (4 MiB). Values whose range is within it are looked up by a load; others by a hash.
-const TABLE_SLOTS: u64 = 1 << 20;
+const TABLE_SLOTS: usize = 1 << 20;
+
+/// Slots for each value at most: clearing them must not cost more than hashing the values.
+const SLOTS_PER_VALUE: usize = 8;
 
 /// A slot whose value has no code yet.
 const NONE: u32 = u32::MAX;
@@ -29,17 +32,17 @@ impl Coder {
         self.codes.clear();
         self.codes.reserve(column.values.len());
         let Some((min, max)) = column.bounds() else { return true };
-        if max.abs_diff(min) < TABLE_SLOTS {
-            self.by_table(&column.values, min, max, limit)
-        } else {
-            self.by_hash(&column.values, limit)
+        let slots = TABLE_SLOTS.min(column.values.len() * SLOTS_PER_VALUE);
+        match usize::try_from(max.abs_diff(min)) {
+            Ok(range) if range < slots => self.by_table(&column.values, min, range, limit),
+            _ => self.by_hash(&column.values, limit),
         }
     }
 
-    fn by_table(&mut self, values: &[i64], min: i64, max: i64, limit: usize) -> bool {
+    fn by_table(&mut self, values: &[i64], min: i64, range: usize, limit: usize) -> bool {
         let slot = |value: i64| usize::try_from(value.abs_diff(min)).unwrap_or(usize::MAX);
         self.table.clear();
-        self.table.resize(slot(max) + 1, NONE);
+        self.table.resize(range + 1, NONE);
         let mut next = 0;
         for &value in values {
             let Some(code) = self.table.get_mut(slot(value)) else { return false };
@@ -56,7 +59,7 @@ impl Coder {
         true
     }
 
-    /// The hash is keyed: values come from the wire, and could be chosen to collide.
+    /// The hash is seeded: values come from the wire, and could be chosen to collide.
     fn by_hash(&mut self, values: &[i64], limit: usize) -> bool {
         let mut map: HashMap<i64, u32> = HashMap::new();
         let mut next = 0;

@@ -51,7 +51,7 @@ impl Bounds {
 /// The dictionary of a column of numbers; None for a physical type that is none of ours.
 pub(super) fn numbers(distinct: &[i64], column: &Gathered, descr: &ColumnDescPtr) -> Option<Dictionary> {
     let physical = descr.physical_type();
-    let mut bytes = Vec::with_capacity(distinct.len() * size_of::<i64>());
+    let mut bytes = Vec::with_capacity(size_of_val(distinct));
     distinct.iter().for_each(|&value| put(value, physical, &mut bytes));
     let bounds = match physical {
         // Unsigned numbers keep their bits; the order is in the column's logical type.
