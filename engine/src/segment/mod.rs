@@ -10,6 +10,7 @@
 //!   flows.parquet       one part per flow that this segment saw
 //! ```
 
+mod encode;
 mod seal;
 mod write_parquet;
 

@@ -1,6 +1,12 @@
 //! A table's rows of one segment as a Parquet component, with the encodings its declaration asks for.
 
-use std::{panic::resume_unwind, path::Path, thread};
+use std::{
+    iter,
+    panic::resume_unwind,
+    path::Path,
+    sync::{Mutex, PoisonError},
+    thread,
+};
 
 use arrow::{
     array::{ArrayRef, RecordBatch},
@@ -9,17 +15,23 @@ use arrow::{
 use parquet::{
     arrow::{
         ArrowWriter,
-        arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves},
+        arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, compute_leaves},
     },
     basic::{Compression, Encoding as ParquetEncoding, ZstdLevel},
     file::{
         metadata::KeyValue,
-        properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion},
+        properties::{
+            EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterPropertiesPtr, WriterVersion,
+        },
     },
-    schema::types::ColumnPath,
+    schema::types::{ColumnDescPtr, ColumnPath},
 };
 
-use super::{Component, seal::component};
+use super::{
+    Component,
+    encode::{self, Encoder},
+    seal::component,
+};
 use crate::{
     Result, TableDef,
     fs::Fs,
@@ -36,62 +48,94 @@ pub const ROW_GROUP_ROWS: usize = 1 << 18;
 /// Rows that an encoder is given at a time. It makes lists of positions and levels of them, which then stay in the cache.
 const WRITE_ROWS: usize = 4 * PAGE_ROWS;
 
-/// Writes `batch` as `<table>.parquet` in `dir`, fsynced. As many row groups as `threads` are encoded at a time; the file
-/// does not depend on it.
+/// zstd level of dictionary pages and data pages.
+pub(super) const ZSTD_LEVEL: i32 = 1;
+
+/// Writes `batch` as `<table>.parquet` in `dir`, fsynced. The columns of a row group are shared out among `threads`; the
+/// file does not depend on how many.
 pub(super) fn write(fs: &Fs, dir: &Path, table: &TableDef, batch: &RecordBatch, threads: usize) -> Result<Component> {
     let file_name = format!("{}.parquet", table.name);
     let file = fs.create(&dir.join(&file_name))?;
     let writer = ArrowWriter::try_new(file, batch.schema(), Some(properties(table)))?;
     let (mut file, factory) = writer.into_serialized_writer()?;
-    let groups: Vec<usize> = (0..batch.num_rows().div_ceil(ROW_GROUP_ROWS)).collect();
-    for wave in groups.chunks(threads.max(1)) {
-        let encoded: Vec<Result<Vec<ArrowColumnChunk>>> = thread::scope(|scope| {
-            let encode = |&number| {
-                scope.spawn({
-                    let factory = &factory;
-                    move || encode_group(factory, number, batch)
-                })
-            };
-            let threads: Vec<_> = wave.iter().map(encode).collect();
-            threads.into_iter().map(|t| t.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    let (schema, properties) = (file.schema_descr().clone(), WriterPropertiesPtr::clone(file.properties()));
+    let mut encoders = (0..threads.max(1)).map(|_| Encoder::new()).collect::<Result<Vec<_>>>()?;
+    for number in 0..batch.num_rows().div_ceil(ROW_GROUP_ROWS) {
+        let start = number * ROW_GROUP_ROWS;
+        let rows = batch.slice(start, ROW_GROUP_ROWS.min(batch.num_rows() - start));
+        let writers = factory.create_column_writers(number)?;
+        let fields = schema.columns().iter().zip(batch.schema_ref().fields());
+        let columns = fields.zip(rows.columns()).zip(writers).map(|(((descr, field), array), library)| Column {
+            descr,
+            field,
+            array,
+            library,
         });
-        for chunks in encoded {
-            let mut group = file.next_row_group()?;
-            for chunk in chunks? {
-                chunk.append_to_row_group(&mut group)?;
+        let mut group = file.next_row_group()?;
+        for chunk in encode_group(&mut encoders, columns.collect(), &properties) {
+            match chunk? {
+                Chunk::Ours(chunk) => chunk.append_to_row_group(&mut group)?,
+                Chunk::Library(chunk) => chunk.append_to_row_group(&mut group)?,
             }
-            group.close()?;
         }
+        group.close()?;
     }
     component(file_name, file.into_inner()?)
 }
 
-/// Row group `number` of `batch`, encoded and compressed in memory.
-fn encode_group(
-    factory: &ArrowRowGroupWriterFactory,
-    number: usize,
-    batch: &RecordBatch,
-) -> Result<Vec<ArrowColumnChunk>> {
-    let start = number * ROW_GROUP_ROWS;
-    let rows = ROW_GROUP_ROWS.min(batch.num_rows() - start);
-    let schema = batch.schema_ref();
-    let columns = schema.fields().iter().zip(batch.columns()).zip(factory.create_column_writers(number)?);
-    let encode = |((field, column), mut writer): ((&FieldRef, &ArrayRef), ArrowColumnWriter)| {
-        for from in (0..rows).step_by(WRITE_ROWS) {
-            let slice = column.slice(start + from, WRITE_ROWS.min(rows - from));
-            for leaf in compute_leaves(field, &slice)? {
-                writer.write(&leaf)?;
-            }
-        }
-        Ok(writer.close()?)
-    };
-    columns.map(encode).collect()
+/// One column of a row group, on its way to an encoder.
+struct Column<'a> {
+    descr: &'a ColumnDescPtr,
+    field: &'a FieldRef,
+    array: &'a ArrayRef,
+    /// The library's encoder, for what ours does not take.
+    library: ArrowColumnWriter,
 }
 
-fn properties(table: &TableDef) -> WriterProperties {
+/// A column chunk, encoded and compressed in memory, by one encoder or the other.
+enum Chunk {
+    Ours(encode::Chunk),
+    Library(ArrowColumnChunk),
+}
+
+/// Encodes the columns, each on whichever thread is free; in order.
+fn encode_group(
+    encoders: &mut [Encoder],
+    columns: Vec<Column<'_>>,
+    properties: &WriterProperties,
+) -> Vec<Result<Chunk>> {
+    let queue = Mutex::new(columns.into_iter().enumerate());
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = |encoder: &mut Encoder| -> Vec<(usize, Result<Chunk>)> {
+        iter::from_fn(next).map(|(number, column)| (number, encode(encoder, column, properties))).collect()
+    };
+    let mut chunks: Vec<_> = thread::scope(|scope| {
+        let start = |encoder| scope.spawn(|| work(encoder));
+        let threads: Vec<_> = encoders.iter_mut().map(start).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    chunks.sort_unstable_by_key(|(number, _)| *number);
+    chunks.into_iter().map(|(_, chunk)| chunk).collect()
+}
+
+fn encode(encoder: &mut Encoder, column: Column<'_>, properties: &WriterProperties) -> Result<Chunk> {
+    let Column { descr, field, array, mut library } = column;
+    if let Some(chunk) = encoder.encode(array, descr, properties)? {
+        return Ok(Chunk::Ours(chunk));
+    }
+    for from in (0..array.len()).step_by(WRITE_ROWS) {
+        let slice = array.slice(from, WRITE_ROWS.min(array.len() - from));
+        for leaf in compute_leaves(field, &slice)? {
+            library.write(&leaf)?;
+        }
+    }
+    Ok(Chunk::Library(library.close()?))
+}
+
+pub(super) fn properties(table: &TableDef) -> WriterProperties {
     let mut p = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_2_0)
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default()))
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL).unwrap_or_default()))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_data_page_row_count_limit(PAGE_ROWS)
         .set_write_batch_size(PAGE_ROWS)
@@ -99,7 +143,7 @@ fn properties(table: &TableDef) -> WriterProperties {
         .set_created_by(format!("wiretape {}", env!("CARGO_PKG_VERSION")))
         .set_key_value_metadata(Some(vec![KeyValue::new("wiretape.table".to_owned(), table.name.to_owned())]));
     for column in table.columns {
-        p = encode(p, ColumnPath::from(column.name), column.encoding);
+        p = encoded(p, ColumnPath::from(column.name), column.encoding);
         // Page bounds help where values are clustered: times, ids and numbers. Text is the index's work.
         if matches!(column.kind, Kind::Ts | Kind::I64) {
             p = p.set_column_statistics_enabled(ColumnPath::from(column.name), EnabledStatistics::Page);
@@ -108,7 +152,7 @@ fn properties(table: &TableDef) -> WriterProperties {
     p.build()
 }
 
-fn encode(p: WriterPropertiesBuilder, column: ColumnPath, encoding: Encoding) -> WriterPropertiesBuilder {
+fn encoded(p: WriterPropertiesBuilder, column: ColumnPath, encoding: Encoding) -> WriterPropertiesBuilder {
     let plain = |p: WriterPropertiesBuilder, e| {
         p.set_column_dictionary_enabled(column.clone(), false).set_column_encoding(column.clone(), e)
     };
