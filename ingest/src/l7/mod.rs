@@ -12,6 +12,8 @@ use wiretape_engine::{Result, TableDef};
 
 mod call;
 mod conversation;
+mod cursor;
+mod datagrams;
 mod dissector;
 mod framed;
 mod inbox;
@@ -26,6 +28,7 @@ mod scope;
 mod stamp;
 #[cfg(test)]
 mod testing;
+mod text;
 mod waiting;
 
 use conversation::Conversation;

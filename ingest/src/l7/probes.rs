@@ -44,7 +44,6 @@ pub(super) static DTLS: Protocol =
 pub(super) static SNMP: Protocol = Protocol::named("snmp", Over::Udp, snmp);
 pub(super) static NBNS: Protocol = Protocol::named("nbns", Over::Udp, |hint, p| hint.port(137) && nbns_header(p));
 pub(super) static NTP: Protocol = Protocol::named("ntp", Over::Udp, |hint, p| hint.port(123) && ntp(hint, p));
-pub(super) static RADIUS: Protocol = Protocol::named("radius", Over::Udp, radius);
 
 /// Request line or status line (RFC 9112 sections 3 and 4).
 fn http(_: &Hint, p: &[u8]) -> bool {
@@ -221,14 +220,6 @@ fn ntp(hint: &Hint, p: &[u8]) -> bool {
     let Some(first) = p.first() else { return false };
     let (version, mode) = ((first >> 3) & 7, first & 7);
     (1..=4).contains(&version) && (mode >= 6 && hint.len >= 4 || mode >= 1 && hint.len >= 48)
-}
-
-/// A known code and a length that is the packet's, between known ports (RFC 2865 section 3).
-fn radius(hint: &Hint, p: &[u8]) -> bool {
-    let [1..=5 | 11..=13 | 40..=45, _, hi, lo, ..] = p else { return false };
-    let len = usize::from(u16::from_be_bytes([*hi, *lo]));
-    let ports = [1812, 1813, 1645, 1646, 3799];
-    (20..=4096).contains(&len) && len <= hint.len && ports.iter().any(|port| hint.port(*port))
 }
 
 /// Bytes looked through for a word: a banner's first line, a request's.

@@ -4,6 +4,7 @@ use super::{Protocol, probes};
 
 mod dns;
 mod http;
+mod radius;
 
 /// Every protocol that can be recognised, those with the longest signatures first: the first one that is certain has the flow.
 pub static PROTOCOLS: &[&Protocol] = &[
@@ -37,5 +38,5 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &probes::NBNS,
     &dns::DNS_UDP,
     &probes::NTP,
-    &probes::RADIUS,
+    &radius::PROTOCOL,
 ];
