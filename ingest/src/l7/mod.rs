@@ -24,6 +24,7 @@ mod probes;
 mod protocol;
 mod protocols;
 mod reassembly;
+mod recognising;
 mod scope;
 mod stamp;
 #[cfg(test)]
