@@ -38,7 +38,7 @@ enum State {
 
 /// What was said before the protocol was known.
 #[derive(Debug, Default)]
-struct Probing {
+pub(super) struct Probing {
     heads: Pair<Head>,
     /// In the order they came, of both directions.
     pieces: Vec<(Way, Stamp, usize)>,
@@ -114,7 +114,7 @@ impl Conversation {
     pub(super) fn size_bytes(&self) -> (usize, usize) {
         let waiting = self.halves.out.waiting_bytes() + self.halves.back.waiting_bytes();
         let pending = match &self.state {
-            State::Probing(p) => p.heads.out.bytes.capacity() + p.heads.back.bytes.capacity(),
+            State::Probing(p) => p.size_bytes(),
             State::Read(dissector) => dissector.size_bytes(),
             State::Silent => 0,
         };
@@ -164,13 +164,7 @@ impl Reader<'_, '_> {
         self.out.spoken = Some(place);
         let dissector = protocol::at(place).and_then(|p| p.dissect).map_or(State::Silent, |new| State::Read(new()));
         let State::Probing(probing) = std::mem::replace(self.state, dissector) else { return };
-        let mut starts = Pair::<usize>::default();
-        for (way, at, len) in probing.pieces {
-            let start = starts.of_mut(way);
-            let bytes = probing.heads.of(way).bytes.get(*start..*start + len).unwrap_or_default();
-            *start += len;
-            self.piece(way, Piece::Bytes(bytes, at));
-        }
+        probing.pieces(|way, at, bytes| self.piece(way, Piece::Bytes(bytes, at)));
     }
 }
 
@@ -184,7 +178,7 @@ fn feed(dissector: &mut dyn Dissector, way: Way, piece: Piece<'_>, out: &mut Out
 
 impl Probing {
     /// The place of the protocol, if these bytes show it.
-    fn push(&mut self, way: Way, at: Stamp, bytes: &[u8], hint: Hint) -> Option<u8> {
+    pub(super) fn push(&mut self, way: Way, at: Stamp, bytes: &[u8], hint: Hint) -> Option<u8> {
         let head = self.heads.of_mut(way);
         if head.given_up {
             return None;
@@ -213,8 +207,23 @@ impl Probing {
         None
     }
 
+    /// What was said so far, piece by piece.
+    pub(super) fn pieces(&self, mut each: impl FnMut(Way, Stamp, &[u8])) {
+        let mut starts = Pair::<usize>::default();
+        for &(way, at, len) in &self.pieces {
+            let start = starts.of_mut(way);
+            each(way, at, self.heads.of(way).bytes.get(*start..*start + len).unwrap_or_default());
+            *start += len;
+        }
+    }
+
+    /// Bytes of memory held.
+    pub(super) fn size_bytes(&self) -> usize {
+        self.heads.out.bytes.capacity() + self.heads.back.bytes.capacity()
+    }
+
     /// Lets go of what one direction has said so far.
-    fn forget(&mut self, way: Way) {
+    pub(super) fn forget(&mut self, way: Way) {
         let head = self.heads.of_mut(way);
         *head = Head { bytes: Vec::new(), ..*head };
         self.pieces.retain(|(of, ..)| *of != way);

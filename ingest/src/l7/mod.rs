@@ -12,6 +12,8 @@ use wiretape_engine::{Result, TableDef};
 
 mod call;
 mod conversation;
+mod cursor;
+mod datagrams;
 mod dissector;
 mod framed;
 mod inbox;
@@ -22,10 +24,12 @@ mod probes;
 mod protocol;
 mod protocols;
 mod reassembly;
+mod recognising;
 mod scope;
 mod stamp;
 #[cfg(test)]
 mod testing;
+mod text;
 mod waiting;
 
 use conversation::Conversation;

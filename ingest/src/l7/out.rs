@@ -107,6 +107,20 @@ impl<'a> Out<'a> {
 
     /// Makes a row of a call. One of neither half makes none.
     pub(crate) fn emit<T: CallTable>(&mut self, call: &Call<'_>, row: T::Row<'_>) {
+        let error_type = call.error_type.or(match (call.request, call.response) {
+            (None, _) => Some(ErrorType::NoRequest),
+            (_, None) => Some(ErrorType::NoResponse),
+            _ => None,
+        });
+        self.push::<T>(call, error_type, row);
+    }
+
+    /// Makes a row of a message that nobody answers: it is whole with one half.
+    pub(crate) fn tell<T: CallTable>(&mut self, call: &Call<'_>, row: T::Row<'_>) {
+        self.push::<T>(call, call.error_type, row);
+    }
+
+    fn push<T: CallTable>(&mut self, call: &Call<'_>, error_type: Option<ErrorType>, row: T::Row<'_>) {
         let (request, response) = (call.request, call.response);
         let Some(first) = request.or(response) else { return };
         let last = response.or(request).unwrap_or(first);
@@ -120,11 +134,6 @@ impl<'a> Out<'a> {
             debug_assert!(false, "the table of a dissector is not in its protocol's declaration");
             return;
         };
-        let error_type = call.error_type.or(match (request, response) {
-            (None, _) => Some(ErrorType::NoRequest),
-            (_, None) => Some(ErrorType::NoResponse),
-            _ => None,
-        });
         let (src_name, dst_name) = (names.of(src.0), names.of(dst.0));
         let common = CallRow {
             ts: first.span.first.ts_ns,

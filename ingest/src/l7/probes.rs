@@ -19,10 +19,8 @@ pub(super) static SMB: Protocol =
 pub(super) static POSTGRES: Protocol = Protocol::named("postgres", Over::Tcp, postgres);
 pub(super) static MYSQL: Protocol = Protocol::named("mysql", Over::Tcp, mysql);
 pub(super) static MONGODB: Protocol = Protocol::named("mongodb", Over::Tcp, mongodb);
-pub(super) static MQTT: Protocol = Protocol::named("mqtt", Over::Tcp, mqtt);
 pub(super) static RDP: Protocol =
     Protocol::named("rdp", Over::Tcp, |_, p| matches!(p, [3, 0, _, _, _, 0xe0 | 0xd0, _, _, _, _, 0, ..]));
-pub(super) static LDAP: Protocol = Protocol::named("ldap", Over::Any, ldap);
 pub(super) static REDIS: Protocol = Protocol::named("redis", Over::Tcp, redis);
 pub(super) static SMTP: Protocol =
     Protocol::named("smtp", Over::Tcp, |_, p| banner(p, b"220") && contains(p, b"SMTP") || smtp_greeting(p));
@@ -34,8 +32,6 @@ pub(super) static POP3: Protocol = Protocol::named("pop3", Over::Tcp, |hint, p| 
 pub(super) static IMAP: Protocol = Protocol::named("imap", Over::Tcp, |_, p| {
     p.starts_with(b"* OK ") && (contains(p, b"IMAP") || contains(p, b"CAPABILITY"))
 });
-pub(super) static DIAMETER: Protocol = Protocol::named("diameter", Over::Any, diameter);
-pub(super) static DHCP: Protocol = Protocol::named("dhcp", Over::Udp, dhcp);
 pub(super) static STUN: Protocol =
     Protocol::named("stun", Over::Udp, |_, p| matches!(p, [0 | 1, _, _, l, 0x21, 0x12, 0xa4, 0x42, ..] if l % 4 == 0));
 pub(super) static QUIC: Protocol = Protocol::named("quic", Over::Udp, quic);
@@ -43,8 +39,6 @@ pub(super) static DTLS: Protocol =
     Protocol::named("dtls", Over::Udp, |_, p| matches!(p, [20..=26, 0xfe, 0xfd | 0xff, ..]) && p.len() > 13);
 pub(super) static SNMP: Protocol = Protocol::named("snmp", Over::Udp, snmp);
 pub(super) static NBNS: Protocol = Protocol::named("nbns", Over::Udp, |hint, p| hint.port(137) && nbns_header(p));
-pub(super) static NTP: Protocol = Protocol::named("ntp", Over::Udp, |hint, p| hint.port(123) && ntp(hint, p));
-pub(super) static RADIUS: Protocol = Protocol::named("radius", Over::Udp, radius);
 
 /// Request line or status line (RFC 9112 sections 3 and 4).
 fn http(_: &Hint, p: &[u8]) -> bool {
@@ -112,31 +106,6 @@ fn mongodb(hint: &Hint, p: &[u8]) -> bool {
         }
 }
 
-/// CONNECT with the protocol name of version 3.1, 3.1.1 or 5.
-fn mqtt(_: &Hint, p: &[u8]) -> bool {
-    let Some((0x10, rest)) = p.split_first().map(|(first, rest)| (*first, rest)) else { return false };
-    let digits = rest.iter().take(3).take_while(|byte| **byte & 0x80 != 0).count();
-    let name = rest.get(digits + 1..).unwrap_or_default();
-    name.starts_with(b"\0\x04MQTT") || name.starts_with(b"\0\x06MQIsdp")
-}
-
-/// A BER LDAPMessage: a sequence of a small message id and an operation (RFC 4511 4.1.1).
-fn ldap(hint: &Hint, p: &[u8]) -> bool {
-    let [0x30, rest @ ..] = p else { return false };
-    let (len, rest) = match rest {
-        [len @ 0..=0x7f, rest @ ..] => (usize::from(*len), rest),
-        [0x81, len, rest @ ..] => (usize::from(*len), rest),
-        [0x82, hi, lo, rest @ ..] => (usize::from(u16::from_be_bytes([*hi, *lo])), rest),
-        [0x84, 0, 0, hi, lo, rest @ ..] => (usize::from(u16::from_be_bytes([*hi, *lo])), rest),
-        _ => return false,
-    };
-    let [2, id_len @ 1..=4, rest @ ..] = rest else { return false };
-    let Some(operation) = rest.get(usize::from(*id_len)) else { return false };
-    // Application tags in use; bind request and response are the usual first ones.
-    let is_operation = matches!(operation, 0x60..=0x6f | 0x42 | 0x4a | 0x50 | 0x73 | 0x77 | 0x78);
-    is_operation && len >= 5 && (len < hint.len || hint.port(389) || hint.port(3268))
-}
-
 /// An array of bulk strings, the form of every request (RESP 2 and 3), or a reply between known ports.
 fn redis(hint: &Hint, p: &[u8]) -> bool {
     let array = |p: &[u8]| {
@@ -164,22 +133,6 @@ fn smtp_greeting(p: &[u8]) -> bool {
 /// A three-digit greeting of one or several lines.
 fn banner(p: &[u8], code: &[u8]) -> bool {
     p.strip_prefix(code).is_some_and(|rest| matches!(rest, [b' ' | b'-', ..]))
-}
-
-/// Version 1, a length of whole words, known command flags (RFC 6733 section 3).
-fn diameter(hint: &Hint, p: &[u8]) -> bool {
-    let [1, a, b, c, flags, _, _, _, app_0, app_1, ..] = p else { return false };
-    let len = u32::from_be_bytes([0, *a, *b, *c]) as usize;
-    len >= 20 && len.is_multiple_of(4) && flags & 0x0f == 0 && (*app_0, *app_1) <= (1, 0) && p.len() >= 20 && {
-        let is_base = matches!(p, [_, _, _, _, _, 0, cmd_hi, ..] if *cmd_hi <= 1);
-        (is_base && len <= hint.len) || hint.port(3868)
-    }
-}
-
-/// BOOTP with DHCP's magic cookie (RFC 2131 section 3), or DHCPv6 between its ports.
-fn dhcp(hint: &Hint, p: &[u8]) -> bool {
-    matches!(p, [1 | 2, ..]) && p.get(236..240) == Some(&[0x63, 0x82, 0x53, 0x63])
-        || (hint.port(546) || hint.port(547)) && matches!(p, [1..=13, ..])
 }
 
 /// A long header of a version in use: 1, 2, drafts, Google's (RFC 9000 17.2), or version negotiation.
@@ -214,21 +167,6 @@ fn nbns_header(p: &[u8]) -> bool {
     let Some((header, _)) = p.split_at_checked(12) else { return false };
     let [_, _, flags, _, q0, _, a0, ..] = header else { return false };
     matches!((flags >> 3) & 0xf, 0 | 5 | 6 | 7 | 8 | 9 | 15) && (*q0, *a0) == (0, 0)
-}
-
-/// Version 1 to 4 with a mode, of 48 bytes or more (RFC 5905 7.3); control and private messages are shorter.
-fn ntp(hint: &Hint, p: &[u8]) -> bool {
-    let Some(first) = p.first() else { return false };
-    let (version, mode) = ((first >> 3) & 7, first & 7);
-    (1..=4).contains(&version) && (mode >= 6 && hint.len >= 4 || mode >= 1 && hint.len >= 48)
-}
-
-/// A known code and a length that is the packet's, between known ports (RFC 2865 section 3).
-fn radius(hint: &Hint, p: &[u8]) -> bool {
-    let [1..=5 | 11..=13 | 40..=45, _, hi, lo, ..] = p else { return false };
-    let len = usize::from(u16::from_be_bytes([*hi, *lo]));
-    let ports = [1812, 1813, 1645, 1646, 3799];
-    (20..=4096).contains(&len) && len <= hint.len && ports.iter().any(|port| hint.port(*port))
 }
 
 /// Bytes looked through for a word: a banner's first line, a request's.

@@ -2,8 +2,14 @@
 
 use super::{Protocol, probes};
 
+mod dhcp;
+mod diameter;
 mod dns;
 mod http;
+mod ldap;
+mod mqtt;
+mod ntp;
+mod radius;
 
 /// Every protocol that can be recognised, those with the longest signatures first: the first one that is certain has the flow.
 pub static PROTOCOLS: &[&Protocol] = &[
@@ -17,17 +23,17 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &probes::POSTGRES,
     &probes::MYSQL,
     &probes::MONGODB,
-    &probes::MQTT,
+    &mqtt::PROTOCOL,
     &probes::RDP,
-    &probes::LDAP,
+    &ldap::PROTOCOL,
     &probes::REDIS,
     &probes::SMTP,
     &probes::FTP,
     &probes::POP3,
     &probes::IMAP,
     &dns::DNS_TCP,
-    &probes::DIAMETER,
-    &probes::DHCP,
+    &diameter::PROTOCOL,
+    &dhcp::PROTOCOL,
     &probes::STUN,
     &probes::QUIC,
     &probes::DTLS,
@@ -36,6 +42,6 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &dns::LLMNR,
     &probes::NBNS,
     &dns::DNS_UDP,
-    &probes::NTP,
-    &probes::RADIUS,
+    &ntp::PROTOCOL,
+    &radius::PROTOCOL,
 ];
