@@ -12,8 +12,10 @@ use wiretape_engine::{Result, TableDef};
 
 mod call;
 mod conversation;
+mod cursor;
 mod dissector;
 mod framed;
+mod json;
 mod inbox;
 mod limits;
 mod names;

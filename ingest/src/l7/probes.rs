@@ -23,7 +23,6 @@ pub(super) static MQTT: Protocol = Protocol::named("mqtt", Over::Tcp, mqtt);
 pub(super) static RDP: Protocol =
     Protocol::named("rdp", Over::Tcp, |_, p| matches!(p, [3, 0, _, _, _, 0xe0 | 0xd0, _, _, _, _, 0, ..]));
 pub(super) static LDAP: Protocol = Protocol::named("ldap", Over::Any, ldap);
-pub(super) static REDIS: Protocol = Protocol::named("redis", Over::Tcp, redis);
 pub(super) static SMTP: Protocol =
     Protocol::named("smtp", Over::Tcp, |_, p| banner(p, b"220") && contains(p, b"SMTP") || smtp_greeting(p));
 pub(super) static FTP: Protocol =
@@ -135,25 +134,6 @@ fn ldap(hint: &Hint, p: &[u8]) -> bool {
     // Application tags in use; bind request and response are the usual first ones.
     let is_operation = matches!(operation, 0x60..=0x6f | 0x42 | 0x4a | 0x50 | 0x73 | 0x77 | 0x78);
     is_operation && len >= 5 && (len < hint.len || hint.port(389) || hint.port(3268))
-}
-
-/// An array of bulk strings, the form of every request (RESP 2 and 3), or a reply between known ports.
-fn redis(hint: &Hint, p: &[u8]) -> bool {
-    let array = |p: &[u8]| {
-        let digits = p.strip_prefix(b"*").and_then(|p| p.split_once_str(b"\r\n"));
-        digits.is_some_and(|(count, rest)| {
-            (1..=6).contains(&count.len())
-                && count.iter().all(u8::is_ascii_digit)
-                && matches!(rest, [] | [b'$'] | [b'$', b'0'..=b'9', ..])
-        })
-    };
-    let reply = |p: &[u8]| {
-        p == b"+OK\r\n"
-            || p == b"+PONG\r\n"
-            || matches!(p, [b':', b'0'..=b'9' | b'-', .., b'\r', b'\n'])
-            || matches!(p, [b'$', b'0'..=b'9' | b'-', .., b'\r', b'\n'])
-    };
-    array(p) || hint.port(6379) && reply(p)
 }
 
 /// A client's EHLO or HELO.

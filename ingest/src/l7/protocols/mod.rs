@@ -4,6 +4,7 @@ use super::{Protocol, probes};
 
 mod dns;
 mod http;
+mod redis;
 
 /// Every protocol that can be recognised, those with the longest signatures first: the first one that is certain has the flow.
 pub static PROTOCOLS: &[&Protocol] = &[
@@ -20,7 +21,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &probes::MQTT,
     &probes::RDP,
     &probes::LDAP,
-    &probes::REDIS,
+    &redis::PROTOCOL,
     &probes::SMTP,
     &probes::FTP,
     &probes::POP3,
