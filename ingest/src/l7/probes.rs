@@ -16,7 +16,6 @@ pub(super) static AMQP: Protocol =
 pub(super) static SIP: Protocol = Protocol::named("sip", Over::Any, sip);
 pub(super) static SMB: Protocol =
     Protocol::named("smb", Over::Tcp, |_, p| matches!(p, [0, _, _, _, 0xfe | 0xff, b'S', b'M', b'B', ..]));
-pub(super) static POSTGRES: Protocol = Protocol::named("postgres", Over::Tcp, postgres);
 pub(super) static MYSQL: Protocol = Protocol::named("mysql", Over::Tcp, mysql);
 pub(super) static MONGODB: Protocol = Protocol::named("mongodb", Over::Tcp, mongodb);
 pub(super) static MQTT: Protocol = Protocol::named("mqtt", Over::Tcp, mqtt);
@@ -70,18 +69,6 @@ fn sip(_: &Hint, p: &[u8]) -> bool {
     p.starts_with(b"SIP/2.0 ")
         || p.first().is_some_and(u8::is_ascii_uppercase)
             && p.split_once_str(b"\r\n").is_some_and(|(line, _)| line.ends_with(b" SIP/2.0"))
-}
-
-/// Startup, SSL, GSS or cancel request: a length and a code no other first message has.
-fn postgres(hint: &Hint, p: &[u8]) -> bool {
-    let [0, 0, hi, lo, a, b, c, d, rest @ ..] = p else { return false };
-    let len = usize::from(u16::from_be_bytes([*hi, *lo]));
-    match [*a, *b, *c, *d] {
-        [0, 3, 0, 0 | 2] => len == hint.len && rest.starts_with(b"user\0"),
-        [4, 0xd2, 0x16, 0x2f | 0x30] => len == 8,
-        [4, 0xd2, 0x16, 0x2e] => len == 16,
-        _ => false,
-    }
 }
 
 /// The server's handshake packet: sequence 0, protocol 10, a version as text.
@@ -268,8 +255,8 @@ mod tests {
             ("tls", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
             ("ssh", b"SSH-2.0-OpenSSH_9.2p1\r\n"),
             ("redis", b"*2\r\n$3\r\nGET\r\n$1\r\na\r\n"),
-            ("postgres", b"\0\0\0\x08\x04\xd2\x16\x2f"),
-            ("postgres", b"\0\0\0\x17\0\x03\0\0user\0postgres\0\0"),
+            ("postgresql", b"\0\0\0\x08\x04\xd2\x16\x2f"),
+            ("postgresql", b"\0\0\0\x17\0\x03\0\0user\0postgres\0\0"),
             ("mysql", b"\x0b\0\0\0\x0a8.0.33\0abc"),
             ("mongodb", &mongo),
             ("amqp", b"AMQP\0\0\x09\x01"),

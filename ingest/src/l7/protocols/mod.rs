@@ -4,7 +4,9 @@ use super::{Protocol, probes};
 
 mod dns;
 mod http;
+mod postgresql;
 mod redis;
+mod sql;
 
 /// Every protocol that can be recognised, those with the longest signatures first: the first one that is certain has the flow.
 pub static PROTOCOLS: &[&Protocol] = &[
@@ -15,7 +17,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &probes::AMQP,
     &probes::SIP,
     &probes::SMB,
-    &probes::POSTGRES,
+    &postgresql::PROTOCOL,
     &probes::MYSQL,
     &probes::MONGODB,
     &probes::MQTT,

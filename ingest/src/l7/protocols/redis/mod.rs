@@ -195,10 +195,7 @@ impl Redis {
             && let Some(asked) = self.waiting.find(&())
             && Command::of(&asked.kept).is_some_and(|c| c.verb == kind)
         {
-            let answered = asked.answered.map_or(half, |so_far| Half {
-                span: so_far.span.until(half.span.last),
-                bytes: so_far.bytes + half.bytes,
-            });
+            let answered = asked.answered.map_or(half, |so_far| so_far.and(half));
             asked.answered = Some(answered);
             asked.replies = asked.replies.saturating_sub(1);
             if asked.replies == 0 {
