@@ -16,7 +16,6 @@ pub(super) static AMQP: Protocol =
 pub(super) static SIP: Protocol = Protocol::named("sip", Over::Any, sip);
 pub(super) static SMB: Protocol =
     Protocol::named("smb", Over::Tcp, |_, p| matches!(p, [0, _, _, _, 0xfe | 0xff, b'S', b'M', b'B', ..]));
-pub(super) static MYSQL: Protocol = Protocol::named("mysql", Over::Tcp, mysql);
 pub(super) static MONGODB: Protocol = Protocol::named("mongodb", Over::Tcp, mongodb);
 pub(super) static MQTT: Protocol = Protocol::named("mqtt", Over::Tcp, mqtt);
 pub(super) static RDP: Protocol =
@@ -69,13 +68,6 @@ fn sip(_: &Hint, p: &[u8]) -> bool {
     p.starts_with(b"SIP/2.0 ")
         || p.first().is_some_and(u8::is_ascii_uppercase)
             && p.split_once_str(b"\r\n").is_some_and(|(line, _)| line.ends_with(b" SIP/2.0"))
-}
-
-/// The server's handshake packet: sequence 0, protocol 10, a version as text.
-fn mysql(hint: &Hint, p: &[u8]) -> bool {
-    let [a, b, c, 0, 10, version @ ..] = p else { return false };
-    let len = usize::from(*a) | usize::from(*b) << 8 | usize::from(*c) << 16;
-    len + 4 == hint.len && version.first().is_some_and(u8::is_ascii_digit) && version.get(1) == Some(&b'.')
 }
 
 /// Message header with a known opcode, little-endian: length, request id, response to, opcode.

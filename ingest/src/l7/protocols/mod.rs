@@ -4,6 +4,7 @@ use super::{Protocol, probes};
 
 mod dns;
 mod http;
+mod mysql;
 mod postgresql;
 mod redis;
 mod sql;
@@ -18,7 +19,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &probes::SIP,
     &probes::SMB,
     &postgresql::PROTOCOL,
-    &probes::MYSQL,
+    &mysql::PROTOCOL,
     &probes::MONGODB,
     &probes::MQTT,
     &probes::RDP,

@@ -79,13 +79,14 @@ fn probe(hint: &Hint, p: &[u8]) -> bool {
     let [kind, l0, l1, l2, l3, ..] = *head;
     if let Some((len, first)) = wire::first(*head) {
         return match first {
-            First::Startup => len as usize == hint.len && rest.starts_with(b"user\0"),
+            First::Startup => len as usize >= hint.len && rest.starts_with(b"user\0"),
             First::Ssl | First::Gss => len == 8,
             First::Cancel => len == 16,
         };
     }
     let is_query = kind == b'Q'
-        && u32::from_be_bytes([l0, l1, l2, l3]) as usize + 1 == hint.len
+        && u32::from_be_bytes([l0, l1, l2, l3]) as usize + 1 >= hint.len
+        && l0 == 0
         && p.get(5..).is_some_and(sql::begins);
     is_query || hint.len == p.len() && wire::is_turn(p)
 }
