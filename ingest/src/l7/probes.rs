@@ -16,7 +16,6 @@ pub(super) static AMQP: Protocol =
 pub(super) static SIP: Protocol = Protocol::named("sip", Over::Any, sip);
 pub(super) static SMB: Protocol =
     Protocol::named("smb", Over::Tcp, |_, p| matches!(p, [0, _, _, _, 0xfe | 0xff, b'S', b'M', b'B', ..]));
-pub(super) static MONGODB: Protocol = Protocol::named("mongodb", Over::Tcp, mongodb);
 pub(super) static MQTT: Protocol = Protocol::named("mqtt", Over::Tcp, mqtt);
 pub(super) static RDP: Protocol =
     Protocol::named("rdp", Over::Tcp, |_, p| matches!(p, [3, 0, _, _, _, 0xe0 | 0xd0, _, _, _, _, 0, ..]));
@@ -68,26 +67,6 @@ fn sip(_: &Hint, p: &[u8]) -> bool {
     p.starts_with(b"SIP/2.0 ")
         || p.first().is_some_and(u8::is_ascii_uppercase)
             && p.split_once_str(b"\r\n").is_some_and(|(line, _)| line.ends_with(b" SIP/2.0"))
-}
-
-/// Message header with a known opcode, little-endian: length, request id, response to, opcode.
-fn mongodb(hint: &Hint, p: &[u8]) -> bool {
-    let Some((header, body)) = p.split_at_checked(16) else { return false };
-    let [a, b, c, d, _, _, _, _, r0, r1, r2, r3, o0, o1, 0, 0] = header else { return false };
-    let len = u32::from_le_bytes([*a, *b, *c, *d]);
-    let is_reply = u32::from_le_bytes([*r0, *r1, *r2, *r3]) != 0;
-    let opcode = u16::from_le_bytes([*o0, *o1]);
-    // A message longer than its packet is usual; one of 48 MB is the protocol's limit.
-    let plausible = len as usize >= hint.len.min(16 + 5) && len <= 48_000_000 && hint.len >= 21;
-    plausible
-        && match opcode {
-            1 => is_reply,
-            2004 => !is_reply && contains(body, b".$cmd\0"),
-            2012 => true,
-            // OP_MSG: no flag bits but the three defined, and a section of kind 0 or 1.
-            2013 => matches!(body, [0..=3, 0, 0 | 1, 0, 0 | 1, ..]),
-            _ => false,
-        }
 }
 
 /// CONNECT with the protocol name of version 3.1, 3.1.1 or 5.

@@ -4,6 +4,7 @@ use super::{Protocol, probes};
 
 mod dns;
 mod http;
+mod mongodb;
 mod mysql;
 mod postgresql;
 mod redis;
@@ -20,7 +21,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &probes::SMB,
     &postgresql::PROTOCOL,
     &mysql::PROTOCOL,
-    &probes::MONGODB,
+    &mongodb::PROTOCOL,
     &probes::MQTT,
     &probes::RDP,
     &probes::LDAP,
