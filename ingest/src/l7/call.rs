@@ -98,6 +98,13 @@ pub(crate) struct Half {
     pub(crate) bytes: u64,
 }
 
+impl Half {
+    /// This and what comes next of the same half.
+    pub(crate) fn and(self, next: Half) -> Half {
+        Half { span: self.span.until(next.span.last), bytes: self.bytes + next.bytes }
+    }
+}
+
 /// What a dissector says of a call; the rest is known of its flow.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call<'a> {

@@ -35,6 +35,14 @@ impl<'a> Cursor<'a> {
         self.take(N)?.try_into().ok()
     }
 
+    /// What is before the next zero byte, which is read too; what is left, if there is none.
+    pub(crate) fn until_zero(&mut self) -> &'a [u8] {
+        let len = self.0.iter().position(|byte| *byte == 0).unwrap_or(self.0.len());
+        let taken = self.take_some(len);
+        self.take_some(1);
+        taken
+    }
+
     pub(crate) fn u8(&mut self) -> Option<u8> {
         self.array().map(|[byte]| byte)
     }
@@ -70,5 +78,7 @@ mod tests {
             (Some(1), Some(0x0203), None, Some(0x040506))
         );
         assert_eq!((cursor.is_empty(), cursor.take_some(9), cursor.u64()), (true, &[][..], None));
+        let mut cursor = Cursor::new(b"ab\0cd");
+        assert_eq!((cursor.until_zero(), cursor.until_zero(), cursor.until_zero()), (&b"ab"[..], &b"cd"[..], &b""[..]));
     }
 }

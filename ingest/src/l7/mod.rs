@@ -16,6 +16,7 @@ mod cursor;
 mod datagrams;
 mod dissector;
 mod framed;
+mod json;
 mod inbox;
 mod limits;
 mod names;

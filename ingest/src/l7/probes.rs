@@ -16,12 +16,8 @@ pub(super) static AMQP: Protocol =
 pub(super) static SIP: Protocol = Protocol::named("sip", Over::Any, sip);
 pub(super) static SMB: Protocol =
     Protocol::named("smb", Over::Tcp, |_, p| matches!(p, [0, _, _, _, 0xfe | 0xff, b'S', b'M', b'B', ..]));
-pub(super) static POSTGRES: Protocol = Protocol::named("postgres", Over::Tcp, postgres);
-pub(super) static MYSQL: Protocol = Protocol::named("mysql", Over::Tcp, mysql);
-pub(super) static MONGODB: Protocol = Protocol::named("mongodb", Over::Tcp, mongodb);
 pub(super) static RDP: Protocol =
     Protocol::named("rdp", Over::Tcp, |_, p| matches!(p, [3, 0, _, _, _, 0xe0 | 0xd0, _, _, _, _, 0, ..]));
-pub(super) static REDIS: Protocol = Protocol::named("redis", Over::Tcp, redis);
 pub(super) static SMTP: Protocol =
     Protocol::named("smtp", Over::Tcp, |_, p| banner(p, b"220") && contains(p, b"SMTP") || smtp_greeting(p));
 pub(super) static FTP: Protocol =
@@ -67,62 +63,6 @@ fn sip(_: &Hint, p: &[u8]) -> bool {
             && p.split_once_str(b"\r\n").is_some_and(|(line, _)| line.ends_with(b" SIP/2.0"))
 }
 
-/// Startup, SSL, GSS or cancel request: a length and a code no other first message has.
-fn postgres(hint: &Hint, p: &[u8]) -> bool {
-    let [0, 0, hi, lo, a, b, c, d, rest @ ..] = p else { return false };
-    let len = usize::from(u16::from_be_bytes([*hi, *lo]));
-    match [*a, *b, *c, *d] {
-        [0, 3, 0, 0 | 2] => len == hint.len && rest.starts_with(b"user\0"),
-        [4, 0xd2, 0x16, 0x2f | 0x30] => len == 8,
-        [4, 0xd2, 0x16, 0x2e] => len == 16,
-        _ => false,
-    }
-}
-
-/// The server's handshake packet: sequence 0, protocol 10, a version as text.
-fn mysql(hint: &Hint, p: &[u8]) -> bool {
-    let [a, b, c, 0, 10, version @ ..] = p else { return false };
-    let len = usize::from(*a) | usize::from(*b) << 8 | usize::from(*c) << 16;
-    len + 4 == hint.len && version.first().is_some_and(u8::is_ascii_digit) && version.get(1) == Some(&b'.')
-}
-
-/// Message header with a known opcode, little-endian: length, request id, response to, opcode.
-fn mongodb(hint: &Hint, p: &[u8]) -> bool {
-    let Some((header, body)) = p.split_at_checked(16) else { return false };
-    let [a, b, c, d, _, _, _, _, r0, r1, r2, r3, o0, o1, 0, 0] = header else { return false };
-    let len = u32::from_le_bytes([*a, *b, *c, *d]);
-    let is_reply = u32::from_le_bytes([*r0, *r1, *r2, *r3]) != 0;
-    let opcode = u16::from_le_bytes([*o0, *o1]);
-    // A message longer than its packet is usual; one of 48 MB is the protocol's limit.
-    let plausible = len as usize >= hint.len.min(16 + 5) && len <= 48_000_000 && hint.len >= 21;
-    plausible
-        && match opcode {
-            1 => is_reply,
-            2004 => !is_reply && contains(body, b".$cmd\0"),
-            2012 => true,
-            // OP_MSG: no flag bits but the three defined, and a section of kind 0 or 1.
-            2013 => matches!(body, [0..=3, 0, 0 | 1, 0, 0 | 1, ..]),
-            _ => false,
-        }
-}
-
-/// An array of bulk strings, the form of every request (RESP 2 and 3), or a reply between known ports.
-fn redis(hint: &Hint, p: &[u8]) -> bool {
-    let array = |p: &[u8]| {
-        let digits = p.strip_prefix(b"*").and_then(|p| p.split_once_str(b"\r\n"));
-        digits.is_some_and(|(count, rest)| {
-            (1..=6).contains(&count.len())
-                && count.iter().all(u8::is_ascii_digit)
-                && matches!(rest, [] | [b'$'] | [b'$', b'0'..=b'9', ..])
-        })
-    };
-    let reply = |p: &[u8]| {
-        p == b"+OK\r\n"
-            || p == b"+PONG\r\n"
-            || matches!(p, [b':', b'0'..=b'9' | b'-', .., b'\r', b'\n'])
-            || matches!(p, [b'$', b'0'..=b'9' | b'-', .., b'\r', b'\n'])
-    };
-    array(p) || hint.port(6379) && reply(p)
 }
 
 /// A client's EHLO or HELO.
@@ -226,8 +166,8 @@ mod tests {
             ("tls", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
             ("ssh", b"SSH-2.0-OpenSSH_9.2p1\r\n"),
             ("redis", b"*2\r\n$3\r\nGET\r\n$1\r\na\r\n"),
-            ("postgres", b"\0\0\0\x08\x04\xd2\x16\x2f"),
-            ("postgres", b"\0\0\0\x17\0\x03\0\0user\0postgres\0\0"),
+            ("postgresql", b"\0\0\0\x08\x04\xd2\x16\x2f"),
+            ("postgresql", b"\0\0\0\x17\0\x03\0\0user\0postgres\0\0"),
             ("mysql", b"\x0b\0\0\0\x0a8.0.33\0abc"),
             ("mongodb", &mongo),
             ("amqp", b"AMQP\0\0\x09\x01"),

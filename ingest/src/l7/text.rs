@@ -2,9 +2,21 @@
 
 use std::fmt::Write as _;
 
-/// Text as it is, what is no UTF-8 replaced, at most `limit` bytes of it.
+/// Text as it is, what is no UTF-8 replaced, at most `limit` bytes of it and no half character.
 pub(crate) fn lossy(bytes: &[u8], limit: usize) -> String {
-    String::from_utf8_lossy(bytes.get(..limit).unwrap_or(bytes)).into_owned()
+    let cut = bytes.get(..limit).unwrap_or(bytes);
+    match str::from_utf8(cut) {
+        // The last character is cut in the middle: it goes.
+        Err(e) if e.error_len().is_none() && cut.len() < bytes.len() => {
+            String::from_utf8_lossy(cut.get(..e.valid_up_to()).unwrap_or_default()).into_owned()
+        }
+        _ => String::from_utf8_lossy(cut).into_owned(),
+    }
+}
+
+/// The beginning of a text, at most `limit` bytes of it.
+pub(crate) fn head(text: &str, limit: usize) -> &str {
+    text.get(..text.floor_char_boundary(limit)).unwrap_or(text)
 }
 
 /// Two digits a byte, lower case, of at most `limit` bytes.
@@ -53,7 +65,9 @@ mod tests {
     #[test]
     fn bytes_become_text_within_the_limit() {
         assert_eq!(lossy(b"caf\xc3\xa9s", 5), "caf\u{e9}");
-        assert_eq!(lossy(b"caf\xc3\xa9s", 4), "caf\u{fffd}", "cut within a character");
+        assert_eq!(lossy(b"caf\xc3\xa9s", 4), "caf", "cut within a character");
+        assert_eq!(lossy(b"a\xffbcd", 3), "a\u{fffd}b");
+        assert_eq!((head("a\u{e4}b", 2), head("ab", 9)), ("a", "ab"));
         assert_eq!(hex(&[0, 0xab, 0xff], 2), "00ab");
         assert_eq!(text_or_hex(b"bob\t1", 9), "bob\t1");
         assert_eq!(text_or_hex(b"\x01bob", 9), "01626f62");

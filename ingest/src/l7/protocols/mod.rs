@@ -7,9 +7,14 @@ mod diameter;
 mod dns;
 mod http;
 mod ldap;
+mod mongodb;
 mod mqtt;
+mod mysql;
 mod ntp;
+mod postgresql;
 mod radius;
+mod redis;
+mod sql;
 
 /// Every protocol that can be recognised, those with the longest signatures first: the first one that is certain has the flow.
 pub static PROTOCOLS: &[&Protocol] = &[
@@ -20,13 +25,13 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &probes::AMQP,
     &probes::SIP,
     &probes::SMB,
-    &probes::POSTGRES,
-    &probes::MYSQL,
-    &probes::MONGODB,
+    &postgresql::PROTOCOL,
+    &mysql::PROTOCOL,
+    &mongodb::PROTOCOL,
     &mqtt::PROTOCOL,
     &probes::RDP,
     &ldap::PROTOCOL,
-    &probes::REDIS,
+    &redis::PROTOCOL,
     &probes::SMTP,
     &probes::FTP,
     &probes::POP3,

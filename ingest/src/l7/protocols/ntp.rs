@@ -183,7 +183,7 @@ fn emit(request: Option<&Said>, answer: Option<&Said>, out: &mut Out<'_>) {
             i64::try_from(u128::from(units) * 1_000_000 >> 32).ok()
         }),
     };
-    if told.is_some() { out.tell::<NtpBuilder>(&call, row) } else { out.emit::<NtpBuilder>(&call, row) }
+    if told.is_some() { out.emit_one_way::<NtpBuilder>(&call, row) } else { out.emit::<NtpBuilder>(&call, row) }
 }
 
 impl Messages for Ntp {
