@@ -63,8 +63,6 @@ fn sip(_: &Hint, p: &[u8]) -> bool {
             && p.split_once_str(b"\r\n").is_some_and(|(line, _)| line.ends_with(b" SIP/2.0"))
 }
 
-}
-
 /// A client's EHLO or HELO.
 fn smtp_greeting(p: &[u8]) -> bool {
     (p.starts_with(b"EHLO ") || p.starts_with(b"HELO ")) && p.ends_with(b"\r\n")

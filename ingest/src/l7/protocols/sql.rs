@@ -8,8 +8,30 @@ pub(super) const TARGET_BYTES: usize = 256;
 
 /// Statements that begin conversations caught midstream.
 const VERBS: [&str; 24] = [
-    "SELECT", "INSERT", "UPDATE", "DELETE", "BEGIN", "COMMIT", "ROLLBACK", "START", "SET", "SHOW", "CREATE", "DROP",
-    "ALTER", "TRUNCATE", "WITH", "COPY", "EXPLAIN", "REPLACE", "CALL", "LISTEN", "DECLARE", "FETCH", "SAVEPOINT", "USE",
+    "SELECT",
+    "INSERT",
+    "UPDATE",
+    "DELETE",
+    "BEGIN",
+    "COMMIT",
+    "ROLLBACK",
+    "START",
+    "SET",
+    "SHOW",
+    "CREATE",
+    "DROP",
+    "ALTER",
+    "TRUNCATE",
+    "WITH",
+    "COPY",
+    "EXPLAIN",
+    "REPLACE",
+    "CALL",
+    "LISTEN",
+    "DECLARE",
+    "FETCH",
+    "SAVEPOINT",
+    "USE",
 ];
 
 /// Bytes of a word at most that may be a verb.

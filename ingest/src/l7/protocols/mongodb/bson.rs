@@ -3,10 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::l7::{
-    cursor::Cursor, text::lossy,
-    json,
-};
+use crate::l7::{cursor::Cursor, json, text::lossy};
 
 /// Documents in documents at most that are shown. Servers allow 100; what is deeper is left out.
 const MAX_DEPTH: usize = 20;

@@ -138,7 +138,8 @@ impl Mongodb {
         });
         let malformed = [asked_said, said].into_iter().flatten().any(|said| said.malformed);
         let way = asked.as_ref().map(|asked| asked.way).or(reply.as_ref().map(|(way, ..)| way.back()));
-        let one_way = asked_said.is_some_and(|said| said.more_to_come) || asked.as_ref().is_some_and(|a| a.half.is_none());
+        let one_way =
+            asked_said.is_some_and(|said| said.more_to_come) || asked.as_ref().is_some_and(|a| a.half.is_none());
         let call = Call {
             app_proto: "mongodb",
             client: way.unwrap_or(Way::Out),
@@ -198,7 +199,8 @@ impl Messages for Mongodb {
             }
             return;
         }
-        let unanswered = matches!(header.opcode, opcode::INSERT | opcode::UPDATE | opcode::DELETE | opcode::KILL_CURSORS);
+        let unanswered =
+            matches!(header.opcode, opcode::INSERT | opcode::UPDATE | opcode::DELETE | opcode::KILL_CURSORS);
         let said = Said { more_to_come: said.more_to_come || unanswered, ..said };
         let asked = Asked { way, half: Some(half), said };
         if asked.said.more_to_come { self.emit(Some(asked), None, None, out) } else { self.ask(header.id, asked, out) }

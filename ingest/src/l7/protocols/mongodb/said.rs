@@ -3,10 +3,7 @@
 use std::io::Read;
 
 use super::bson::{self, Value};
-use crate::l7::{
-    cursor::Cursor, text::lossy,
-    json,
-};
+use crate::l7::{cursor::Cursor, json, text::lossy};
 
 /// Bytes of names, codes and messages: more than servers allow.
 const NAME_BYTES: usize = 1 << 10;
@@ -221,7 +218,8 @@ impl Said {
                     let cursor = value.document().unwrap_or_default();
                     let batch = bson::elements(cursor).find(|(name, _)| matches!(*name, b"firstBatch" | b"nextBatch"));
                     let batch = batch.and_then(|(_, batch)| batch.document());
-                    self.documents = batch.map(|batch| bson::elements(batch).count()).and_then(|n| i64::try_from(n).ok());
+                    self.documents =
+                        batch.map(|batch| bson::elements(batch).count()).and_then(|n| i64::try_from(n).ok());
                     // A document that is cut may end before it says so: there is a cursor only if all went well.
                     self.success = self.success.or(Some(true));
                 }

@@ -54,9 +54,16 @@ fn commands_are_paired_with_their_replies() {
     let section = [&u32::try_from(4 + 10 + docs.len()).unwrap().to_le_bytes()[..], b"documents\0", &docs].concat();
     let insert = document(&[(2, "insert", string("t")), (2, "$db", string("shop"))]);
     let insert = message(3, 0, 2013, &[&[0; 4][..], &[1], &section, &[0], &insert].concat());
-    let error = |code: i32| document(&[(16, "index", int(0)), (16, "code", int(code)), (2, "errmsg", string("duplicate"))]);
-    let write_errors = document(&[(16, "n", int(1)), (4, "writeErrors", document(&[(3, "0", error(11000))])), (1, "ok", double(1.0))]);
-    let failed = document(&[(1, "ok", double(0.0)), (2, "errmsg", string("no")), (16, "code", int(13)), (2, "codeName", string("Unauthorized"))]);
+    let error =
+        |code: i32| document(&[(16, "index", int(0)), (16, "code", int(code)), (2, "errmsg", string("duplicate"))]);
+    let write_errors =
+        document(&[(16, "n", int(1)), (4, "writeErrors", document(&[(3, "0", error(11000))])), (1, "ok", double(1.0))]);
+    let failed = document(&[
+        (1, "ok", double(0.0)),
+        (2, "errmsg", string("no")),
+        (16, "code", int(13)),
+        (2, "codeName", string("Unauthorized")),
+    ]);
     let talk = Talk::tcp(7777)
         .client([msg(1, 0, 0, &find()), msg(2, 0, 0, &ping), insert].concat())
         .server([msg(10, 2, 0, &failed), msg(11, 1, 0, &found()), msg(12, 3, 0, &write_errors)].concat());
@@ -71,8 +78,14 @@ fn commands_are_paired_with_their_replies() {
     );
     assert_eq!(rows[1]["request"], r#"{"find":"t","filter":{"a":1,"in":["x",true]},"$db":"shop"}"#);
     assert_eq!(rows[2]["request"], r#"{"insert":"t","$db":"shop","documents":[{"_id":7},{}]}"#);
-    assert_eq!((&*rows[0]["error_code"], &*rows[0]["error_message"], &*rows[2]["error_message"]), ("13", "no", "duplicate"));
-    assert_eq!((&*rows[1]["database"], &*rows[1]["collection"], rows[1].contains_key("error_code")), ("shop", "t", false));
+    assert_eq!(
+        (&*rows[0]["error_code"], &*rows[0]["error_message"], &*rows[2]["error_message"]),
+        ("13", "no", "duplicate")
+    );
+    assert_eq!(
+        (&*rows[1]["database"], &*rows[1]["collection"], rows[1].contains_key("error_code")),
+        ("shop", "t", false)
+    );
 }
 
 /// Proves that what is not answered is not waited for, and that replies which go on unasked are rows of the same command.
@@ -99,10 +112,20 @@ fn compressed_messages() {
     let body = [&[0; 5][..], &find()].concat();
     let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
     zlib.write_all(&body).unwrap();
-    let ways = [body.clone(), snap::raw::Encoder::new().compress_vec(&body).unwrap(), zlib.finish().unwrap(), zstd::bulk::compress(&body, 1).unwrap()];
+    let ways = [
+        body.clone(),
+        snap::raw::Encoder::new().compress_vec(&body).unwrap(),
+        zlib.finish().unwrap(),
+        zstd::bulk::compress(&body, 1).unwrap(),
+    ];
     for (how, bytes) in (0u8..).zip(ways) {
         let header = [&2013u32.to_le_bytes()[..], &u32::try_from(body.len()).unwrap().to_le_bytes(), &[how]].concat();
-        let talk = Talk::tcp(27017).client(message(1, 0, 2012, &[&header[..], &bytes].concat())).server(msg(9, 1, 0, &found()));
+        let talk = Talk::tcp(27017).client(message(1, 0, 2012, &[&header[..], &bytes].concat())).server(msg(
+            9,
+            1,
+            0,
+            &found(),
+        ));
         assert_eq!(select(&talk.rows(), &["command", "opcode", "error_type"]), [["find", "OP_MSG", ""]], "{how}");
     }
 }
@@ -134,13 +157,21 @@ fn legacy_messages() {
 /// Proves what is made of halves, of the middle of a connection, and of a message that is too long to read: what its beginning says.
 #[test]
 fn halves_and_long_messages() {
-    let talk = Talk::tcp(27017).client(msg(1, 0, 0, &find())).server(msg(9, 1, 0, &found())).client(msg(2, 0, 0, &find()));
+    let talk =
+        Talk::tcp(27017).client(msg(1, 0, 0, &find())).server(msg(9, 1, 0, &found())).client(msg(2, 0, 0, &find()));
     assert_eq!(select(&talk.rows_of_client(), &["command", "error_type"]), [["find", "no_response"]; 2]);
-    assert_eq!(select(&talk.rows_from(1), &["success", "error_type", "src_port"]), [["true", "no_request", "40000"], ["", "no_response", "40000"]]);
+    assert_eq!(
+        select(&talk.rows_from(1), &["success", "error_type", "src_port"]),
+        [["true", "no_request", "40000"], ["", "no_response", "40000"]]
+    );
     let long = document(&[(2, "x", string(&"y".repeat(2 << 20)))]);
     let batch = document(&[(3, "0", long)]);
     let reply = document(&[(3, "cursor", document(&[(4, "nextBatch", batch)])), (1, "ok", double(1.0))]);
-    let talk = Talk::tcp(27017).client(msg(1, 0, 0, &find())).server(msg(9, 1, 0, &reply)).client(msg(2, 0, 0, &find())).server(msg(10, 2, 0, &found()));
+    let talk = Talk::tcp(27017)
+        .client(msg(1, 0, 0, &find()))
+        .server(msg(9, 1, 0, &reply))
+        .client(msg(2, 0, 0, &find()))
+        .server(msg(10, 2, 0, &found()));
     let server = talk.rows_of_server();
     assert_eq!(select(&server, &["success", "document_count"]), [["true", "1"], ["true", "2"]]);
     assert!(server[0]["response"].len() < 17 << 10);
@@ -168,6 +199,7 @@ fn hostile_input_is_survived() {
         let rows = Talk::tcp(27017).client(msg(1, 0, 0, &find())).client(message(5, 0, opcode, &body)).rows();
         assert_eq!(rows.len(), 2, "{opcode} {body:?}");
     }
-    let rows = Talk::tcp(27017).client(msg(1, 0, 0, &find())).server(b"\xff\xff\xff\x7f\0\0\0\0\0\0\0\0\0\0\0\0").rows();
+    let rows =
+        Talk::tcp(27017).client(msg(1, 0, 0, &find())).server(b"\xff\xff\xff\x7f\0\0\0\0\0\0\0\0\0\0\0\0").rows();
     assert_eq!(rows.len(), 1);
 }

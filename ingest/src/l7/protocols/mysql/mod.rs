@@ -125,7 +125,9 @@ impl Messages for Mysql {
         }
         if self.session.encrypted() && !self.encrypted {
             self.encrypted = !out.hand_over_to("tls");
-        } else if !self.inside && let Some(how) = self.session.compressed() {
+        } else if !self.inside
+            && let Some(how) = self.session.compressed()
+        {
             let inside = Mysql { session: std::mem::take(&mut self.session), inside: true, encrypted: false };
             out.hand_over(Box::new(Framed::new(compressed::Compressed::new(Framed::new(inside), how))));
         }

@@ -13,9 +13,10 @@ use crate::{
     flow::{Pair, Way},
     l7::{
         call::{Call, ErrorType, Half},
-        cursor::Cursor, text::{head, lossy},
+        cursor::Cursor,
         framed::Message,
         out::Out,
+        text::{head, lossy},
     },
 };
 
@@ -178,7 +179,9 @@ impl Session {
             }
             _ => {}
         }
-        if command == CLOSE && let Some(id) = asked.statement_id {
+        if command == CLOSE
+            && let Some(id) = asked.statement_id
+        {
             self.statements.remove(&id);
         }
         // What a server does not answer.
@@ -201,7 +204,14 @@ impl Session {
     }
 
     /// A packet of the server.
-    pub(super) fn answer(&mut self, seq: u8, payload: &[u8], continued: bool, message: &Message<'_>, out: &mut Out<'_>) {
+    pub(super) fn answer(
+        &mut self,
+        seq: u8,
+        payload: &[u8],
+        continued: bool,
+        message: &Message<'_>,
+        out: &mut Out<'_>,
+    ) {
         let half = Half { span: message.span, bytes: message.len };
         if seq == 0
             && self.asked.is_empty()

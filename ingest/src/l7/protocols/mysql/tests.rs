@@ -40,7 +40,8 @@ fn logged_in() -> Talk {
         .server(packet(4, OK))
 }
 
-const COLUMNS: [&str; 8] = ["command", "method", "query", "row_count", "affected_rows", "status", "database", "error_type"];
+const COLUMNS: [&str; 8] =
+    ["command", "method", "query", "row_count", "affected_rows", "status", "database", "error_type"];
 
 /// Proves that a login is read and that what it says is in later rows; that results of every shape end where they end, in the old
 /// way and the new; that a change of database counts from then on.
@@ -78,7 +79,10 @@ fn a_login_and_commands() {
             ["COM_QUIT", "COM_QUIT", "", "", "", "", "other", ""],
         ]
     );
-    assert_eq!((&*rows[0]["user"], &*rows[0]["auth"], &*rows[0]["server_version"]), ("app", "mysql_native_password", "8.0.33"));
+    assert_eq!(
+        (&*rows[0]["user"], &*rows[0]["auth"], &*rows[0]["server_version"]),
+        ("app", "mysql_native_password", "8.0.33")
+    );
     assert_eq!((&*rows[4]["error_state"], &*rows[4]["error_message"]), ("42S02", "Table 'shop.gone' doesn't exist"));
     assert_eq!((&*rows[3]["insert_id"], &*rows[3]["success"], &*rows[4]["success"]), ("5", "true", "false"));
 }
@@ -144,7 +148,11 @@ fn compressed_connections() {
 #[test]
 fn an_encrypted_connection_is_left_alone() {
     let head = [&(CAPABILITIES | 1 << 11).to_le_bytes()[..], &[0; 28]].concat();
-    let talk = Talk::tcp(3306).server(greeting()).client(packet(1, &head)).client("\x16\x03\x01\0\x05hello").server([0x16; 90]);
+    let talk = Talk::tcp(3306)
+        .server(greeting())
+        .client(packet(1, &head))
+        .client("\x16\x03\x01\0\x05hello")
+        .server([0x16; 90]);
     assert_eq!(select(&talk.rows(), &["command", "error_type"]), [["SSLRequest", ""]]);
 }
 
@@ -161,7 +169,10 @@ fn halves_and_the_middle() {
     assert_eq!(select(&talk.rows_from(5), &columns), [["select 1", "1", "", "", "40000"], delete]);
     assert_eq!(select(&talk.rows_from(6), &columns), [delete]);
     let asked = talk.rows_of_client();
-    assert_eq!(select(&asked, &["query", "error_type"]), [["select 1", "no_response"], ["delete from t", "no_response"]]);
+    assert_eq!(
+        select(&asked, &["query", "error_type"]),
+        [["select 1", "no_response"], ["delete from t", "no_response"]]
+    );
     let answered = talk.rows_of_server();
     assert_eq!(select(&answered, &["affected_rows", "error_type"]).last().unwrap(), &["3", "no_request"]);
 }
@@ -170,7 +181,14 @@ fn halves_and_the_middle() {
 #[test]
 fn hostile_input_is_survived() {
     let columns = packets(&[b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff", b"col", b""]);
-    for noise in [&b"\xff\xff\xff\x01"[..], b"\0\0\0\x01\0\0\0\x02", &columns, &[0xff; 300], &packets(&[b"\xff"]), &packets(&[b"\xfe"])] {
+    for noise in [
+        &b"\xff\xff\xff\x01"[..],
+        b"\0\0\0\x01\0\0\0\x02",
+        &columns,
+        &[0xff; 300],
+        &packets(&[b"\xff"]),
+        &packets(&[b"\xfe"]),
+    ] {
         let rows = logged_in().client(command(3, "select 1")).server(noise).rows();
         assert_eq!(rows.len(), 2, "{noise:?}");
     }

@@ -12,9 +12,10 @@ use crate::{
     flow::Way,
     l7::{
         call::{Call, ErrorType, Half},
-        cursor::Cursor, text::{head, lossy},
+        cursor::Cursor,
         framed::Message,
         out::Out,
+        text::{head, lossy},
     },
 };
 
@@ -119,7 +120,8 @@ impl Session {
 
     /// The server says whether it will encrypt. Returns whether it will.
     pub(super) fn encryption(&mut self, answer: u8, message: &Message<'_>, out: &mut Out<'_>) -> bool {
-        self.answer = Answer { half: Some(half_of(message)), tag: Some(char::from(answer).to_string()), ..Answer::default() };
+        self.answer =
+            Answer { half: Some(half_of(message)), tag: Some(char::from(answer).to_string()), ..Answer::default() };
         self.settle(out);
         answer != b'N'
     }
@@ -164,7 +166,8 @@ impl Session {
                 }
                 // What prepares an execution is part of it.
                 let turn = self.asked.iter_mut().rev().take_while(|asked| !asked.kind.ends_turn());
-                let mut parses = turn.filter(|asked| asked.kind == Kind::Parse && asked.statement.as_ref() == Some(&statement));
+                let mut parses =
+                    turn.filter(|asked| asked.kind == Kind::Parse && asked.statement.as_ref() == Some(&statement));
                 if let Some(parse) = parses.next().filter(|_| self.lead.is_some()) {
                     parse.shown = false;
                 }
@@ -323,7 +326,8 @@ impl Session {
 
     fn notification(&mut self, mut body: Cursor<'_>, half: Half, out: &mut Out<'_>) {
         body.array::<4>();
-        let (channel, payload) = (lossy(body.until_zero(), NAME_BYTES), lossy(body.until_zero(), out.limits().body_bytes));
+        let (channel, payload) =
+            (lossy(body.until_zero(), NAME_BYTES), lossy(body.until_zero(), out.limits().body_bytes));
         let call = Call {
             app_proto: "postgresql",
             client: self.client.unwrap_or(Way::Out),

@@ -33,18 +33,30 @@ fn login(talk: Talk) -> Talk {
     talk.client(first(196_608, b"user\0app\0database\0shop\0application_name\0psql\0\0"))
         .server(auth(10, b"SCRAM-SHA-256\0\0"))
         .client(message('p', b"SCRAM-SHA-256\0\0\0\0\x05n,,n="))
-        .server([auth(12, b"v="), auth(0, b""), message('S', b"server_version\017.2\0"), message('K', &[0, 0, 1, 2, 9, 9, 9, 9]), ready()].concat())
+        .server(
+            [
+                auth(12, b"v="),
+                auth(0, b""),
+                message('S', b"server_version\017.2\0"),
+                message('K', &[0, 0, 1, 2, 9, 9, 9, 9]),
+                ready(),
+            ]
+            .concat(),
+        )
 }
 
 /// Proves that a login behind a refused request for encryption is read, and that what it says of the session is in later rows.
 #[test]
 fn a_login_and_its_session() {
-    let talk = login(Talk::tcp(7777).client(first(80_877_103, b"")).server("N")).client(query("select 1")).server(
-        [message('T', b"\0\0"), message('D', b"\0\0"), tag("SELECT 1"), ready()].concat(),
-    );
+    let talk = login(Talk::tcp(7777).client(first(80_877_103, b"")).server("N"))
+        .client(query("select 1"))
+        .server([message('T', b"\0\0"), message('D', b"\0\0"), tag("SELECT 1"), ready()].concat());
     let rows = talk.rows();
     assert_eq!(
-        select(&rows, &["app_proto", "method", "target", "status", "auth", "database", "user", "application_name", "error_type"]),
+        select(
+            &rows,
+            &["app_proto", "method", "target", "status", "auth", "database", "user", "application_name", "error_type"]
+        ),
         [
             ["postgresql", "SSLRequest", "", "N", "", "", "", "", ""],
             ["postgresql", "Startup", "shop", "OK", "SCRAM-SHA-256", "shop", "app", "psql", ""],
@@ -57,7 +69,8 @@ fn a_login_and_its_session() {
 /// Proves that nothing is made of what is encrypted.
 #[test]
 fn an_encrypted_connection_is_left_alone() {
-    let talk = Talk::tcp(5432).client(first(80_877_103, b"")).server("S").client("\x16\x03\x01\0\x05hello").server([0x16; 90]);
+    let talk =
+        Talk::tcp(5432).client(first(80_877_103, b"")).server("S").client("\x16\x03\x01\0\x05hello").server([0x16; 90]);
     assert_eq!(select(&talk.rows(), &["command", "status", "error_type"]), [["SSLRequest", "S", ""]]);
 }
 
@@ -151,7 +164,8 @@ fn a_cancel_request_has_no_answer() {
 #[test]
 fn halves_and_the_middle() {
     let answer = [tag("SELECT 1"), ready()].concat();
-    let talk = login(Talk::tcp(5432)).client(query("select 1")).server(&answer).client(query("select 2")).server(&answer);
+    let talk =
+        login(Talk::tcp(5432)).client(query("select 1")).server(&answer).client(query("select 2")).server(&answer);
     let columns = ["query", "tag", "error_type", "src_port"];
     let whole = ["select 2", "SELECT 1", "", "40000"];
     assert_eq!(select(&talk.rows_from(5), &columns), [["", "SELECT 1", "no_request", "40000"], whole]);
@@ -164,10 +178,24 @@ fn halves_and_the_middle() {
 /// Proves that hostile input does no harm: lengths and texts that lie, and noise; what comes behind is found again.
 #[test]
 fn hostile_input_is_survived() {
-    for noise in [&b"D\xff\xff\xff\xff"[..], b"D\0\0\0\x01", b"\0\0\0\0\0\0\0\0", &[0xff; 300], b"E\0\0\0\x05S", b"T\x3f\xff\xff\xff"] {
+    for noise in [
+        &b"D\xff\xff\xff\xff"[..],
+        b"D\0\0\0\x01",
+        b"\0\0\0\0\0\0\0\0",
+        &[0xff; 300],
+        b"E\0\0\0\x05S",
+        b"T\x3f\xff\xff\xff",
+    ] {
         let rows = Talk::tcp(5432).client(query("select 1")).server(noise).client(query("select 2")).rows();
         assert_eq!(rows.len(), 2, "{noise:?}");
     }
-    let talk = Talk::tcp(5432).client(query("select 1")).server([0xff; 30]).client(query("select 2")).server([tag("SELECT 2"), ready()].concat());
-    assert_eq!(select(&talk.rows(), &["query", "tag", "error_type"]), [["select 1", "", "gap"], ["select 2", "SELECT 2", ""]]);
+    let talk = Talk::tcp(5432)
+        .client(query("select 1"))
+        .server([0xff; 30])
+        .client(query("select 2"))
+        .server([tag("SELECT 2"), ready()].concat());
+    assert_eq!(
+        select(&talk.rows(), &["query", "tag", "error_type"]),
+        [["select 1", "", "gap"], ["select 2", "SELECT 2", ""]]
+    );
 }

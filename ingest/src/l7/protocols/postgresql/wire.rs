@@ -38,8 +38,8 @@ pub(super) fn first(head: [u8; 8]) -> Option<(u32, First)> {
 pub(super) fn senders(kind: u8) -> Option<(bool, bool)> {
     match kind {
         b'Q' | b'P' | b'B' | b'p' | b'X' | b'F' | b'f' => Some((true, false)),
-        b'R' | b'K' | b'Z' | b'T' | b't' | b'1' | b'2' | b'3' | b'n' | b's' | b'I' | b'N' | b'A' | b'G' | b'W' | b'V'
-        | b'v' => Some((false, true)),
+        b'R' | b'K' | b'Z' | b'T' | b't' | b'1' | b'2' | b'3' | b'n' | b's' | b'I' | b'N' | b'A' | b'G' | b'W'
+        | b'V' | b'v' => Some((false, true)),
         b'S' | b'E' | b'D' | b'C' | b'H' | b'd' | b'c' => Some((true, true)),
         _ => None,
     }
@@ -76,7 +76,9 @@ pub(super) fn is_from_client(kind: u8, body: &[u8]) -> Option<bool> {
         (b'E', _) => Some(body.first() != Some(&b'S') || body.len() < 8),
         // Describe and close name a statement or portal; rows and tags are something else.
         (b'C', tag) if TAGS.iter().any(|known| tag.starts_with(known)) => Some(false),
-        (b'D' | b'C', [b'S' | b'P', name @ ..]) => Some(name.iter().position(|byte| *byte == 0) == name.len().checked_sub(1)),
+        (b'D' | b'C', [b'S' | b'P', name @ ..]) => {
+            Some(name.iter().position(|byte| *byte == 0) == name.len().checked_sub(1))
+        }
         (b'D' | b'C', _) => Some(false),
         (b'd' | b'c', _) => None,
         _ => senders(kind).map(|(client, _)| client),

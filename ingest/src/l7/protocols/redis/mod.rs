@@ -6,11 +6,11 @@ use crate::{
     flow::{Pair, Way},
     l7::{
         call::{Call, CallColumns, CallRow, ErrorType, Half, call_table},
-        cursor::text,
         dissector::{Chunk, Dissector, End, Gap},
         out::Out,
         protocol::{Hint, Over, Protocol},
         stamp::Span,
+        text::lossy,
         waiting::Waiting,
     },
 };
@@ -223,7 +223,7 @@ impl Redis {
             let words = ["message", "pmessage", "smessage"];
             words.iter().any(|known| known.as_bytes() == word) || word.ends_with(b"subscribe")
         };
-        (may_be && (kind == b'>' || is_known())).then(|| text(word, KEY_BYTES).to_ascii_uppercase())
+        (may_be && (kind == b'>' || is_known())).then(|| lossy(word, KEY_BYTES).to_ascii_uppercase())
     }
 
     fn emit(&self, asked: Option<&Asked>, answer: Option<(Half, &Vec<u8>)>, whole: Whole, out: &mut Out<'_>) {
@@ -233,19 +233,21 @@ impl Redis {
         let reply = answer.map(|(_, kept)| kept.as_slice());
         let part = reply.and_then(|kept| Parts::of(kept).next());
         let error = match part {
-            Some(Part::One(b'-' | b'!', line)) => line.split(u8::is_ascii_whitespace).next().map(|w| text(w, KEY_BYTES)),
+            Some(Part::One(b'-' | b'!', line)) => {
+                line.split(u8::is_ascii_whitespace).next().map(|w| lossy(w, KEY_BYTES))
+            }
             _ => None,
         };
         let channel = |kept: &[u8]| match Parts::of(kept).nth(2) {
-            Some(Part::One(_, channel)) => Some(text(channel, KEY_BYTES)),
+            Some(Part::One(_, channel)) => Some(lossy(channel, KEY_BYTES)),
             _ => None,
         };
         let pushed = if asked.is_none() { reply.and_then(|kept| self.pushed(kept)) } else { None };
         let arguments = command.as_ref().map(|c| words(&c.arguments, limit));
-        let key = command.as_ref().and_then(Command::key).map(|key| text(key, KEY_BYTES));
+        let key = command.as_ref().and_then(Command::key).map(|key| lossy(key, KEY_BYTES));
         let asked_channel = command.as_ref().filter(|c| names_channels(&c.verb)).and_then(|c| c.arguments.first());
         let channel = match asked_channel {
-            Some(channel) => Some(text(channel, KEY_BYTES)),
+            Some(channel) => Some(lossy(channel, KEY_BYTES)),
             None => reply.filter(|_| pushed.is_some()).and_then(channel),
         };
         let call = Call {
@@ -269,7 +271,11 @@ impl Redis {
             reply: shown.as_deref(),
             error: error.as_deref(),
         };
-        if whole == Whole::OneWay { out.emit_one_way::<RedisBuilder>(&call, row) } else { out.emit::<RedisBuilder>(&call, row) }
+        if whole == Whole::OneWay {
+            out.emit_one_way::<RedisBuilder>(&call, row)
+        } else {
+            out.emit::<RedisBuilder>(&call, row)
+        }
     }
 
     /// Everything that waits becomes a row.
@@ -320,7 +326,7 @@ impl Whole {
 fn words(words: &[&[u8]], limit: usize) -> Vec<String> {
     let mut room = limit;
     let texts = words.iter().map(|word| {
-        let word = text(word, room);
+        let word = lossy(word, room);
         room = room.saturating_sub(word.len());
         word
     });
@@ -334,7 +340,7 @@ fn line(verb: &str, arguments: &[&[u8]]) -> String {
             break;
         }
         line.push(' ');
-        line.push_str(&text(word, COMMAND_BYTES.saturating_sub(line.len())));
+        line.push_str(&lossy(word, COMMAND_BYTES.saturating_sub(line.len())));
     }
     line
 }

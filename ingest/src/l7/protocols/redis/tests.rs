@@ -20,7 +20,8 @@ fn commands_are_paired_with_their_replies() {
         command(&["INCRBY", "n", "2"]),
         command(&["EXEC"]),
     ];
-    let replies = "+OK\r\n%1\r\n$1\r\nf\r\n:7\r\n$-1\r\n-WRONGTYPE Operation\r\n+OK\r\n+QUEUED\r\n*2\r\n:2\r\n*1\r\n#t\r\n";
+    let replies =
+        "+OK\r\n%1\r\n$1\r\nf\r\n:7\r\n$-1\r\n-WRONGTYPE Operation\r\n+OK\r\n+QUEUED\r\n*2\r\n:2\r\n*1\r\n#t\r\n";
     let rows = Talk::tcp(7777).client(pipeline.concat()).server(replies).rows();
     assert_eq!(
         select(&rows, &COLUMNS),
@@ -34,13 +35,21 @@ fn commands_are_paired_with_their_replies() {
             ["EXEC", "", "EXEC", "", "array", "[2,[true]]", "OK", ""],
         ]
     );
-    assert_eq!((&*rows[0]["arguments"], &*rows[3]["error"], &*rows[0]["latency_ns"]), ("[a, 1]", "WRONGTYPE", "1000000"));
+    assert_eq!(
+        (&*rows[0]["arguments"], &*rows[3]["error"], &*rows[0]["latency_ns"]),
+        ("[a, 1]", "WRONGTYPE", "1000000")
+    );
 }
 
 /// Proves that inline commands are read, and that an attribute belongs to the reply behind it.
 #[test]
 fn inline_commands_and_attributes() {
-    let rows = Talk::tcp(6379).client("PING\r\n").server("+PONG\r\n").client("\r\nGET  a\n").server("|1\r\n+x\r\n:1\r\n+b\r\n").rows();
+    let rows = Talk::tcp(6379)
+        .client("PING\r\n")
+        .server("+PONG\r\n")
+        .client("\r\nGET  a\n")
+        .server("|1\r\n+x\r\n:1\r\n+b\r\n")
+        .rows();
     let said = select(&rows, &["method", "key", "reply_type", "reply"]);
     assert_eq!(said, [["PING", "", "simple_string", "PONG"], ["GET", "a", "attribute", r#"["x",1,"b"]"#]]);
 }
@@ -80,10 +89,19 @@ fn unwanted_replies_are_not_waited_for() {
         command(&["GET", "a"]),
     ];
     let rows = Talk::tcp(6379).client(asked.concat()).server("$1\r\n1\r\n+OK\r\n$1\r\n2\r\n").rows();
-    let said: Vec<_> = select(&rows, &["command", "reply", "error_type"]).into_iter().map(|row| row.join("|")).collect();
+    let said: Vec<_> =
+        select(&rows, &["command", "reply", "error_type"]).into_iter().map(|row| row.join("|")).collect();
     assert_eq!(
         said,
-        ["CLIENT REPLY SKIP||", "SET a 1||", "CLIENT REPLY OFF||", "SET a 2||", "GET a|1|", "CLIENT REPLY ON|OK|", "GET a|2|"]
+        [
+            "CLIENT REPLY SKIP||",
+            "SET a 1||",
+            "CLIENT REPLY OFF||",
+            "SET a 2||",
+            "GET a|1|",
+            "CLIENT REPLY ON|OK|",
+            "GET a|2|"
+        ]
     );
 }
 
@@ -105,7 +123,11 @@ fn long_values_are_bounded() {
 /// Proves what is made of halves, and that a capture which begins midstream finds the client by what is said.
 #[test]
 fn halves_and_the_middle() {
-    let talk = Talk::tcp(6379).client(command(&["GET", "a"])).server("$1\r\n1\r\n").client(command(&["GET", "b"])).server(":2\r\n");
+    let talk = Talk::tcp(6379)
+        .client(command(&["GET", "a"]))
+        .server("$1\r\n1\r\n")
+        .client(command(&["GET", "b"]))
+        .server(":2\r\n");
     assert_eq!(select(&talk.rows_of_client(), &["key", "error_type"]), [["a", "no_response"], ["b", "no_response"]]);
     let columns = ["reply", "error_type", "src_port"];
     assert_eq!(select(&talk.rows_of_server(), &columns), [["1", "no_request", "40000"], ["2", "no_request", "40000"]]);

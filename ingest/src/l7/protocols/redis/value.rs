@@ -1,9 +1,10 @@
 //! RESP values (versions 2 and 3): finding the end of one in a stream, and reading what was kept of it.
 
 use crate::l7::{
-    cursor::Cursor, text::lossy,
+    cursor::Cursor,
     json,
     stamp::{Span, Stamp},
+    text::lossy,
 };
 
 /// Bytes of a value that are kept: the largest text a row holds of it, and what frames it.
