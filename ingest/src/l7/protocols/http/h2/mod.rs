@@ -1,0 +1,4 @@
+//! HTTP/2.
+mod fields;
+mod hpack;
+mod huffman;
