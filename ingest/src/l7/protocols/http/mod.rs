@@ -1,6 +1,16 @@
 //! HTTP in its versions, and what rides on it.
 
+mod body;
+mod content;
+mod cookies;
+mod fields;
+mod grpc;
 mod h2;
+mod protobuf;
+mod row;
 mod table;
+mod target;
+mod trace;
 
-pub(crate) use table::{HTTP, HttpBuilder, HttpRow};
+pub(crate) use grpc::GRPC;
+pub(crate) use h2::HTTP2;
