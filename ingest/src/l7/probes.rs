@@ -6,7 +6,6 @@
 
 use super::protocol::{Hint, Over, Protocol};
 
-pub(super) static HTTP2: Protocol = Protocol::named("http2", Over::Tcp, |_, p| p.starts_with(b"PRI * HTTP/2.0\r\n"));
 pub(super) static HTTP: Protocol = Protocol::named("http", Over::Tcp, http);
 pub(super) static TLS: Protocol = Protocol::named("tls", Over::Tcp, tls);
 pub(super) static SSH: Protocol =

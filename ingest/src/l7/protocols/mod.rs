@@ -7,7 +7,7 @@ mod http;
 
 /// Every protocol that can be recognised, those with the longest signatures first: the first one that is certain has the flow.
 pub static PROTOCOLS: &[&Protocol] = &[
-    &probes::HTTP2,
+    &http::HTTP2,
     &probes::HTTP,
     &probes::TLS,
     &probes::SSH,
@@ -38,4 +38,5 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &dns::DNS_UDP,
     &probes::NTP,
     &probes::RADIUS,
+    &http::GRPC,
 ];

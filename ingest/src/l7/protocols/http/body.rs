@@ -49,6 +49,11 @@ impl Body {
         &self.kept
     }
 
+    /// Whether what is kept is not all of it.
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut
+    }
+
     /// What it says, `limit` bytes at most, with the content codings undone, if they can be. `None` for an empty one.
     pub(super) fn show(&self, codings: Option<&str>, limit: usize) -> Option<Shown> {
         if self.size == 0 {

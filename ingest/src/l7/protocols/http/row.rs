@@ -1,5 +1,7 @@
 //! Requests and responses, of whatever version, into rows of `http`.
 
+use std::borrow::Cow;
+
 use crate::{
     flow::Way,
     l7::{
@@ -10,7 +12,7 @@ use crate::{
 };
 
 use super::{
-    body::Body,
+    body::{Body, Shown},
     cookies,
     fields::Fields,
     table::{HttpBuilder, HttpRow},
@@ -75,9 +77,13 @@ pub(super) struct Grpc<'a> {
     pub(super) service: Option<&'a str>,
     pub(super) method: Option<&'a str>,
     pub(super) status: Option<u8>,
-    pub(super) message: Option<&'a str>,
+    /// The name of the status, which is that of the call.
+    pub(super) status_name: Option<&'static str>,
+    pub(super) message: Option<Cow<'a, str>>,
     pub(super) request_messages: Option<u32>,
     pub(super) response_messages: Option<u32>,
+    /// The messages of the request and of the response, shown, where the bodies are made of them.
+    pub(super) bodies: Option<[Option<Shown>; 2]>,
 }
 
 impl Said {
@@ -116,7 +122,8 @@ pub(super) fn emit(exchange: &Exchange<'_>, out: &mut Out<'_>) {
     let shown = |said: Option<&Said>| {
         said.and_then(|said| said.body.show(said.fields.joined("content-encoding").as_deref(), limit))
     };
-    let (request_body, response_body) = (shown(asked), shown(answered));
+    let plain = if grpc.bodies.is_none() { [shown(asked), shown(answered)] } else { [None, None] };
+    let [request_body, response_body] = grpc.bodies.as_ref().unwrap_or(&plain);
     let target = request.map_or_else(Target::default, |r| Target::of(&r.method, &r.target));
     let host = request.and_then(|r| r.authority.as_deref()).and_then(target::host).map(str::to_ascii_lowercase);
     let template = target.path.map(target::path_template);
@@ -136,7 +143,7 @@ pub(super) fn emit(exchange: &Exchange<'_>, out: &mut Out<'_>) {
             response: answered.map(|said| said.half),
             method: request.map(|r| r.method.as_str()),
             target: request.map(|r| r.target.as_str()),
-            status: status.as_deref(),
+            status: grpc.status_name.or(status.as_deref()),
             error_type: exchange.error_type,
         },
         HttpRow {
@@ -171,7 +178,7 @@ pub(super) fn emit(exchange: &Exchange<'_>, out: &mut Out<'_>) {
             grpc_service: grpc.service,
             grpc_method: grpc.method,
             grpc_status: grpc.status,
-            grpc_message: grpc.message,
+            grpc_message: grpc.message.as_deref(),
             grpc_request_messages: grpc.request_messages,
             grpc_response_messages: grpc.response_messages,
             graphql_operation: None,
