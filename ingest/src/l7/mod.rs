@@ -13,6 +13,7 @@ use wiretape_engine::{Result, TableDef};
 mod call;
 mod conversation;
 mod dissector;
+#[cfg(test)]
 mod framed;
 mod inbox;
 mod limits;

@@ -8,7 +8,7 @@ mod http;
 /// Every protocol that can be recognised, those with the longest signatures first: the first one that is certain has the flow.
 pub static PROTOCOLS: &[&Protocol] = &[
     &http::HTTP2,
-    &probes::HTTP,
+    &http::HTTP,
     &probes::TLS,
     &probes::SSH,
     &probes::AMQP,

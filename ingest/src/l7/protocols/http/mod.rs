@@ -5,7 +5,9 @@ mod content;
 mod cookies;
 mod fields;
 mod grpc;
+mod h1;
 mod h2;
+mod handover;
 mod protobuf;
 mod row;
 mod table;
@@ -13,4 +15,5 @@ mod target;
 mod trace;
 
 pub(crate) use grpc::GRPC;
+pub(crate) use h1::HTTP;
 pub(crate) use h2::HTTP2;
