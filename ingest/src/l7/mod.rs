@@ -13,7 +13,6 @@ use wiretape_engine::{Result, TableDef};
 mod call;
 mod conversation;
 mod dissector;
-#[cfg(test)]
 mod framed;
 mod inbox;
 mod limits;

@@ -5,7 +5,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use super::content::{self, Content};
 
 /// The body of a message on its way.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Body {
     /// Its first bytes, as transferred.
     kept: Vec<u8>,

@@ -1,6 +1,9 @@
 //! Where HTTP/1 ends and another protocol goes on in the same connection.
 
-use super::row::{Request, Response};
+use super::{
+    h2::Http2,
+    row::{Request, Response},
+};
 use crate::{
     flow::{Pair, TCP, Way},
     l7::{
@@ -20,6 +23,8 @@ pub(super) fn switched(request: Option<&Request>, response: &Response) -> Option
         |fields: &super::fields::Fields| fields.joined("upgrade").map(|protocol| protocol.to_ascii_lowercase());
     let protocol = upgrade(&response.said.fields).or_else(|| request.and_then(|r| upgrade(&r.said.fields)))?;
     match protocol.trim() {
+        // The request is answered on stream 1 (RFC 7540 section 3.2).
+        "h2c" => Some(Box::new(request.cloned().map_or_else(Http2::default, Http2::upgraded))),
         _ => None,
     }
 }

@@ -21,7 +21,7 @@ use super::{
 };
 
 /// What both halves have.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Said {
     /// Its packets and bytes, with all framing.
     pub(super) half: Half,
@@ -35,7 +35,7 @@ pub(super) struct Said {
 }
 
 /// A request.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Request {
     /// Which way it goes.
     pub(super) way: Way,
@@ -132,7 +132,8 @@ pub(super) fn emit(exchange: &Exchange<'_>, out: &mut Out<'_>) {
     let set = answered.map(|said| cookies::set(&said.fields)).filter(|cookies| !cookies.is_empty());
     let trace = asked.map(|said| trace::of(&said.fields)).unwrap_or_default();
     let status_code = response.and_then(|r| r.status);
-    let status = status_code.map(|status| status.to_string());
+    // That HTTP has answered a call of gRPC says nothing of its outcome.
+    let status = status_code.filter(|status| grpc.bodies.is_none() || *status != 200).map(|status| status.to_string());
     let body_size = |said: &Said| i64::try_from(said.body.size()).unwrap_or(i64::MAX);
     let headers_size = |said: &Said| i64::try_from(said.headers_size).unwrap_or(i64::MAX);
     out.emit::<HttpBuilder>(

@@ -30,10 +30,7 @@ use frame::{HEAD_BYTES, Head, PREFACE, flags, kind};
 use section::{Block, Opens};
 use stream::Streams;
 
-use super::{
-    row::Request,
-    table::{HTTP, HttpBuilder},
-};
+use super::row::Request;
 
 /// Payload of a frame that is collected before it is read; what is longer is passed over. Header blocks are cut into frames of
 /// 16 KiB unless the other end allows for more (RFC 9113 section 6.5.2).
@@ -45,7 +42,7 @@ pub(crate) static HTTP2: Protocol = Protocol {
     over: Over::Tcp,
     probe: |_, bytes| frame::shows(bytes),
     dissect: Some(|| Box::new(Http2::default())),
-    tables: &[(&HTTP, || Box::new(HttpBuilder::default()))],
+    tables: &[],
 };
 
 /// A connection.
