@@ -235,8 +235,13 @@ impl Streams {
         }
     }
 
-    fn emit(&mut self, stream: Stream, why: Why, out: &mut Out<'_>) {
+    fn emit(&mut self, mut stream: Stream, why: Why, out: &mut Out<'_>) {
         self.held = self.held.saturating_sub(stream.size_bytes());
+        for asks in [true, false] {
+            if let (Some(said), Progress { ended: false, .. }) = stream.half(asks) {
+                said.body.lose(0);
+            }
+        }
         let error_type = stream.error(why);
         let Stream { id, request, response, asked, answered, .. } = &stream;
         let (request, response) = (request.as_ref(), response.as_ref());

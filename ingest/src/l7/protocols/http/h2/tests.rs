@@ -217,6 +217,8 @@ fn promises_and_resets_are_rows() {
     ];
     let rows = talk.rows();
     assert_eq!(select(&rows, &COLUMNS), expected);
+    let cut: Vec<_> = rows.iter().filter_map(|row| row.get("response_body_truncated").map(String::as_str)).collect();
+    assert_eq!(cut, ["false", "true"], "what is given up is cut");
     assert!(rows.iter().all(|row| row["dst_port"] == "8080"), "the client is the one who is promised");
 }
 
