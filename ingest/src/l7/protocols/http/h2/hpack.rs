@@ -152,6 +152,8 @@ fn string(bytes: &[u8]) -> Option<(Cow<'_, str>, &[u8])> {
         let text = huffman::decode(text)?;
         Cow::Owned(String::from_utf8(text).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()))
     };
+    // A text column of SQL has no NUL, nor has a field of HTTP (RFC 9110 section 5.5).
+    let text = if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { text };
     Some((text, rest))
 }
 
@@ -203,7 +205,7 @@ mod tests {
     #[test]
     fn what_others_encode_is_read() {
         let name = prop_oneof![Just("cookie".to_owned()), Just(":path".to_owned()), "[a-z-]{1,12}"];
-        let field = (name, "[ -~]{0,40}", 0u8..16);
+        let field = (name, "[ -~é]{0,40}", 0u8..16);
         let block = (proptest::collection::vec(field, 0..12), proptest::option::of(0u32..400));
         proptest!(|(blocks in proptest::collection::vec(block, 0..12))| {
             let (mut encoder, mut decoder) = (Encoder::default(), Decoder::default());
@@ -236,6 +238,13 @@ mod tests {
         let block = b"\xbe\x7e\x01c\x40\x01d\x01e\xbe\xbf\xc0";
         let expected = fields(&[("?", "?"), ("?", "c"), ("d", "e"), ("d", "e"), ("?", "c"), ("?", "?")]);
         assert_eq!(read(&mut decoder, block), (expected, Ok(())));
+    }
+
+    /// Proves that what is no text of SQL is replaced.
+    #[test]
+    fn texts_are_texts() {
+        let (all, _) = read(&mut Decoder::default(), b"\x00\x01a\x03b\0\xff");
+        assert_eq!(all, fields(&[("a", "b\u{fffd}\u{fffd}")]));
     }
 
     /// Proves that no bytes are more than malformed, and that the table stays within its limit: lengths and integers that

@@ -12,6 +12,7 @@
 use crate::{
     flow::{Pair, Way},
     l7::{
+        call::ErrorType,
         dissector::{Chunk, Dissector, End, Gap},
         inbox::Inbox,
         out::Out,
@@ -91,12 +92,12 @@ impl Http2 {
         Http2 { sides: Pair::default(), streams: Streams::upgraded(request) }
     }
 
-    fn lose(&mut self, way: Way, out: &mut Out<'_>) {
+    fn lose(&mut self, way: Way, why: ErrorType, out: &mut Out<'_>) {
         let side = self.sides.of_mut(way);
         side.inbox.clear();
         side.place = Place::Lost;
         side.block.lose();
-        self.streams.lose(way, out);
+        self.streams.lose(way, why, out);
     }
 }
 
@@ -115,7 +116,7 @@ impl Dissector for Http2 {
             next = side.step(chunk.way, &mut self.streams, out);
         }
         if matches!(next, Next::Lost) {
-            self.lose(chunk.way, out);
+            self.lose(chunk.way, ErrorType::Malformed, out);
         }
     }
 
@@ -134,7 +135,7 @@ impl Dissector for Http2 {
             while matches!(side.step(gap.way, streams, out), Next::More) {}
             return;
         }
-        self.lose(gap.way, out);
+        self.lose(gap.way, ErrorType::Gap, out);
     }
 
     fn end(&mut self, end: End, out: &mut Out<'_>) {

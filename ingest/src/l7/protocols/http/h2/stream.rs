@@ -30,6 +30,8 @@ pub(super) struct Streams {
     client: Option<Way>,
     /// Whether anything of the client was seen.
     asks: bool,
+    /// Whether it was said what the flow speaks.
+    spoken: bool,
     /// Bytes of memory that streams hold.
     held: usize,
 }
@@ -48,8 +50,8 @@ struct Stream {
 #[derive(Debug, Default)]
 struct Progress {
     ended: bool,
-    /// Bytes of the direction are missing: maybe some of this.
-    gap: bool,
+    /// Bytes of the direction are missing or not understood: maybe some of this.
+    lost: Option<ErrorType>,
     /// Messages so far, if it is of gRPC.
     messages: Option<Count>,
 }
@@ -91,6 +93,11 @@ impl Streams {
             (None, Kind::Unknown) => Way::Out,
         };
         self.client = Some(client);
+        let is_grpc = section.fields.get("content-type").is_some_and(grpc::is_type);
+        if is_grpc || !self.spoken {
+            out.speaks(if is_grpc { "grpc" } else { "http2" });
+            self.spoken = true;
+        }
         self.asks |= way == client;
         if way == client && kind != Kind::Trailers {
             // Streams are opened in the order of their numbers, so the requests of these were missed.
@@ -152,7 +159,7 @@ impl Streams {
         self.with(id, |stream| {
             if let (Some(said), progress) = stream.half(client == Some(way)) {
                 said.body.lose(len);
-                progress.gap = true;
+                progress.lost = Some(ErrorType::Gap);
                 if let Some(messages) = &mut progress.messages {
                     messages.lose(len);
                 }
@@ -167,7 +174,7 @@ impl Streams {
         self.with(id, |stream| {
             stream.half(asks).1.ended = true;
             // A request may come behind its response, where it was captured late or waited for what was missing before it.
-            let asked = stream.asked.ended || stream.asked.gap || stream.request.is_none() && !asks_at_all;
+            let asked = stream.asked.ended || stream.asked.lost.is_some() || stream.request.is_none() && !asks_at_all;
             whole = stream.answered.ended && asked;
         });
         if whole && let Some(stream) = self.waiting.answer(&id) {
@@ -182,20 +189,20 @@ impl Streams {
         }
     }
 
-    /// Bytes of a direction are missing: of any stream, its end maybe.
-    pub(super) fn lose(&mut self, way: Way, out: &mut Out<'_>) {
+    /// Bytes of a direction are missing, or not understood: of any stream, its end maybe.
+    pub(super) fn lose(&mut self, way: Way, why: ErrorType, out: &mut Out<'_>) {
         let asks = self.client == Some(way);
         for stream in self.waiting.iter_mut() {
             let (said, progress) = stream.half(asks);
             // A request that is not here yet may be right behind the hole.
             if !progress.ended && (said.is_some() || !asks) {
-                progress.gap = true;
+                progress.lost = Some(why);
                 if let Some(said) = said {
                     said.body.lose(0);
                 }
             }
         }
-        self.emit_all(|s| s.answered.ended && s.asked.gap, out);
+        self.emit_all(|s| s.answered.ended && s.asked.lost.is_some(), out);
     }
 
     /// Nothing more comes.
@@ -248,7 +255,6 @@ impl Streams {
         let messages = [asked.messages, answered.messages];
         let grpc = grpc::of(request, response, messages, out.limits().body_bytes);
         let app_proto = if grpc.is_some() { "grpc" } else { "http2" };
-        out.speaks(app_proto);
         let grpc = grpc.unwrap_or_default();
         emit(
             &Exchange { app_proto, version: "HTTP/2", stream_id: Some(*id), request, response, error_type, grpc },
@@ -312,8 +318,8 @@ impl Stream {
     fn error(&self, why: Why) -> Option<ErrorType> {
         if self.malformed {
             Some(ErrorType::Malformed)
-        } else if self.asked.gap || self.answered.gap {
-            Some(ErrorType::Gap)
+        } else if let Some(lost) = self.asked.lost.or(self.answered.lost) {
+            Some(lost)
         } else if self.answered.ended {
             None
         } else if why == Why::Reset {

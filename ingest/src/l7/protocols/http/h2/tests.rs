@@ -250,6 +250,12 @@ fn hostile_frames_do_no_harm() {
     let rows = Talk::tcp(8080).client(first(&[unreadable])).server([settings(), headers(1, END, &OK)].concat()).rows();
     assert_eq!(select(&rows, &["target", "status", "error_type"]), [["/a", "200", "malformed"]]);
 
+    // What is no frame costs what was under way its end, and says so.
+    let talk = Talk::tcp(8080)
+        .client(first(&[headers(1, END, &get("/a"))]))
+        .server([settings(), headers(1, 0, &OK), frame(kind::PING, 0, 0, b"short")].concat());
+    assert_eq!(select(&talk.rows(), &["target", "status", "error_type"]), [["/a", "200", "malformed"]]);
+
     for frames in [
         frame(kind::HEADERS, flags::PADDED | flags::END_HEADERS, 3, b"\xffabc"),
         frame(kind::HEADERS, flags::PRIORITY | flags::END_HEADERS, 3, b"\0\0"),
