@@ -33,6 +33,17 @@ impl<K: PartialEq, R> Waiting<K, R> {
         self.queue.iter_mut().find(|(k, _)| k == key).map(|(_, request)| request)
     }
 
+    /// The oldest request of this kind, which waits no longer.
+    pub(crate) fn take_if(&mut self, is: impl Fn(&R) -> bool) -> Option<R> {
+        let at = self.queue.iter().position(|(_, request)| is(request))?;
+        self.queue.remove(at).map(|(_, request)| request)
+    }
+
+    /// All requests, which go on waiting.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut R> {
+        self.queue.iter_mut().map(|(_, request)| request)
+    }
+
     /// The oldest request, which waits no longer.
     pub(crate) fn take(&mut self) -> Option<R> {
         self.queue.pop_front().map(|(_, request)| request)
@@ -63,6 +74,10 @@ mod tests {
         assert_eq!(waiting.ask(3, "d", 3), Some("a"), "the oldest makes room");
         assert_eq!(waiting.find(&2), Some(&mut "b"));
         assert_eq!([waiting.answer(&1), waiting.answer(&1), waiting.answer(&3)], [Some("c"), None, Some("d")]);
+        waiting.iter_mut().for_each(|request| *request = "e");
+        waiting.ask(4, "f", 3);
+        assert_eq!([waiting.take_if(|r| *r == "f"), waiting.take_if(|r| *r == "b")], [Some("f"), None]);
+        waiting.iter_mut().for_each(|request| *request = "b");
         assert_eq!((waiting.take(), waiting.take(), waiting.is_empty()), (Some("b"), None, true));
     }
 }

@@ -18,8 +18,8 @@ mod sql;
 
 /// Every protocol that can be recognised, those with the longest signatures first: the first one that is certain has the flow.
 pub static PROTOCOLS: &[&Protocol] = &[
-    &probes::HTTP2,
-    &probes::HTTP,
+    &http::HTTP2,
+    &http::HTTP,
     &probes::TLS,
     &probes::SSH,
     &probes::AMQP,
@@ -47,6 +47,12 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &dns::LLMNR,
     &probes::NBNS,
     &dns::DNS_UDP,
+<<<<<<< HEAD
     &ntp::PROTOCOL,
     &radius::PROTOCOL,
+=======
+    &probes::NTP,
+    &probes::RADIUS,
+    &http::GRPC,
+>>>>>>> l7-http2
 ];

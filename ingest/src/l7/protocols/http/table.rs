@@ -5,7 +5,7 @@ use wiretape_engine::column::{Bool, I64, Symbol, Text, TextMap, U8, U16, U32};
 use crate::l7::call::{CallColumns, CallRow, call_table};
 
 call_table! {
-    /// One row per HTTP request with its response. method is the request's method (for gRPC and GraphQL too), target its path and query, status the status code.
+    /// One row per HTTP request with its response. method is the request's method (for gRPC and GraphQL too), target its path and query, status the status code, for gRPC the name of its own status.
     pub static HTTP: "http", row HttpRow, builder HttpBuilder {
         /// HTTP/1.0, HTTP/1.1 or HTTP/2.
         http_version: Symbol,
