@@ -1,5 +1,10 @@
 //! HTTP in its versions, and what rides on it.
 
+mod body;
+mod content;
+mod cookies;
+mod fields;
+mod row;
 mod table;
-
-pub(crate) use table::{HTTP, HttpBuilder, HttpRow};
+mod target;
+mod trace;

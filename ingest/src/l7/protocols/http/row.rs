@@ -1,0 +1,188 @@
+//! Requests and responses, of whatever version, into rows of `http`.
+
+use crate::{
+    flow::Way,
+    l7::{
+        call::{Call, ErrorType, Half},
+        names::NameSource,
+        out::Out,
+    },
+};
+
+use super::{
+    body::Body,
+    cookies,
+    fields::Fields,
+    table::{HttpBuilder, HttpRow},
+    target::{self, Target},
+    trace,
+};
+
+/// What both halves have.
+#[derive(Debug)]
+pub(super) struct Said {
+    /// Its packets and bytes, with all framing.
+    pub(super) half: Half,
+    /// The header section as it was sent; in HTTP/2 one field a line.
+    pub(super) head: String,
+    /// Bytes of it on the wire.
+    pub(super) headers_size: u64,
+    /// Names in lower case; without pseudo-header fields.
+    pub(super) fields: Fields,
+    pub(super) body: Body,
+}
+
+/// A request.
+#[derive(Debug)]
+pub(super) struct Request {
+    /// Which way it goes.
+    pub(super) way: Way,
+    pub(super) method: String,
+    /// Path and query, or what else the request line has.
+    pub(super) target: String,
+    /// Host and port: of the target, of :authority, or of the Host header.
+    pub(super) authority: Option<String>,
+    pub(super) said: Said,
+}
+
+/// A final response.
+#[derive(Debug)]
+pub(super) struct Response {
+    /// Which way it goes.
+    pub(super) way: Way,
+    /// `None` where it has none, as in HTTP/0.9.
+    pub(super) status: Option<u16>,
+    pub(super) said: Said,
+}
+
+/// A request and its response, or one of them.
+#[derive(Debug)]
+pub(super) struct Exchange<'a> {
+    pub(super) app_proto: &'static str,
+    /// `HTTP/1.1`, …
+    pub(super) version: &'static str,
+    pub(super) stream_id: Option<u32>,
+    pub(super) request: Option<&'a Request>,
+    pub(super) response: Option<&'a Response>,
+    /// As in [`Call`].
+    pub(super) error_type: Option<ErrorType>,
+    pub(super) grpc: Grpc<'a>,
+}
+
+/// What makes a call one of gRPC.
+#[derive(Debug, Default)]
+pub(super) struct Grpc<'a> {
+    pub(super) service: Option<&'a str>,
+    pub(super) method: Option<&'a str>,
+    pub(super) status: Option<u8>,
+    pub(super) message: Option<&'a str>,
+    pub(super) request_messages: Option<u32>,
+    pub(super) response_messages: Option<u32>,
+}
+
+impl Said {
+    /// Bytes of memory held.
+    pub(super) fn size_bytes(&self) -> usize {
+        size_of::<Said>() + self.head.capacity() + self.fields.size_bytes() + self.body.size_bytes()
+    }
+}
+
+impl Request {
+    /// Lets the server's address have the name that it is asked for; not that of a proxy.
+    pub(super) fn learn_host(&self, out: &mut Out<'_>) {
+        let to_proxy = Target::of(&self.method, &self.target).authority.is_some();
+        if let Some(host) = self.authority.as_deref().and_then(target::host).filter(|_| !to_proxy) {
+            out.learn(out.receiver(self.way), host, NameSource::Host);
+        }
+    }
+
+    /// Bytes of memory held.
+    pub(super) fn size_bytes(&self) -> usize {
+        let texts = self.method.capacity() + self.target.capacity();
+        texts + self.authority.as_ref().map_or(0, String::capacity) + self.said.size_bytes()
+    }
+}
+
+/// Makes a row.
+pub(super) fn emit(exchange: &Exchange<'_>, out: &mut Out<'_>) {
+    let Exchange { request, response, grpc, .. } = exchange;
+    let client = match (request, response) {
+        (Some(request), _) => request.way,
+        (None, Some(response)) => response.way.back(),
+        (None, None) => return,
+    };
+    let limit = out.limits().body_bytes;
+    let (asked, answered) = (request.map(|r| &r.said), response.map(|r| &r.said));
+    let shown = |said: Option<&Said>| {
+        said.and_then(|said| said.body.show(said.fields.joined("content-encoding").as_deref(), limit))
+    };
+    let (request_body, response_body) = (shown(asked), shown(answered));
+    let target = request.map_or_else(Target::default, |r| Target::of(&r.method, &r.target));
+    let host = request.and_then(|r| r.authority.as_deref()).and_then(target::host).map(str::to_ascii_lowercase);
+    let template = target.path.map(target::path_template);
+    let query_string = target.query.map(target::query_string);
+    let sent = asked.map(|said| cookies::sent(&said.fields)).filter(|cookies| !cookies.is_empty());
+    let set = answered.map(|said| cookies::set(&said.fields)).filter(|cookies| !cookies.is_empty());
+    let trace = asked.map(|said| trace::of(&said.fields)).unwrap_or_default();
+    let status_code = response.and_then(|r| r.status);
+    let status = status_code.map(|status| status.to_string());
+    let body_size = |said: &Said| i64::try_from(said.body.size()).unwrap_or(i64::MAX);
+    let headers_size = |said: &Said| i64::try_from(said.headers_size).unwrap_or(i64::MAX);
+    out.emit::<HttpBuilder>(
+        &Call {
+            app_proto: exchange.app_proto,
+            client,
+            request: asked.map(|said| said.half),
+            response: answered.map(|said| said.half),
+            method: request.map(|r| r.method.as_str()),
+            target: request.map(|r| r.target.as_str()),
+            status: status.as_deref(),
+            error_type: exchange.error_type,
+        },
+        HttpRow {
+            http_version: exchange.version,
+            stream_id: exchange.stream_id,
+            host: host.as_deref(),
+            path: target.path,
+            path_template: template.as_deref(),
+            query_string: query_string.as_ref().map(Fields::pairs).as_deref(),
+            status_code,
+            request_headers: asked.map(|said| said.fields.pairs()).as_deref(),
+            response_headers: answered.map(|said| said.fields.pairs()).as_deref(),
+            request_head: asked.map(|said| said.head.as_str()),
+            response_head: answered.map(|said| said.head.as_str()),
+            request_cookies: sent.as_ref().map(Fields::pairs).as_deref(),
+            response_cookies: set.as_ref().map(Fields::pairs).as_deref(),
+            user_agent: asked.and_then(|said| said.fields.get("user-agent")),
+            request_content_type: asked.and_then(content_type),
+            response_content_type: answered.and_then(content_type),
+            request_headers_size: asked.map(headers_size),
+            request_body_size: asked.map(body_size),
+            response_headers_size: answered.map(headers_size),
+            response_body_size: answered.map(body_size),
+            request_body: request_body.as_ref().map(|body| body.text.as_str()),
+            request_body_encoding: request_body.as_ref().and_then(|body| body.encoding),
+            request_body_truncated: request_body.as_ref().map(|body| body.truncated),
+            response_body: response_body.as_ref().map(|body| body.text.as_str()),
+            response_body_encoding: response_body.as_ref().and_then(|body| body.encoding),
+            response_body_truncated: response_body.as_ref().map(|body| body.truncated),
+            trace_id: trace.trace_id.as_deref(),
+            span_id: trace.span_id.as_deref(),
+            grpc_service: grpc.service,
+            grpc_method: grpc.method,
+            grpc_status: grpc.status,
+            grpc_message: grpc.message,
+            grpc_request_messages: grpc.request_messages,
+            grpc_response_messages: grpc.response_messages,
+            graphql_operation: None,
+            graphql_name: None,
+            graphql_fields: None,
+            graphql_error: None,
+        },
+    );
+}
+
+/// The Content-Type without parameters.
+pub(super) fn content_type(said: &Said) -> Option<&str> {
+    said.fields.get("content-type")?.split(';').next().map(str::trim).filter(|kind| !kind.is_empty())
+}
