@@ -15,6 +15,7 @@ mod conversation;
 mod cursor;
 mod datagrams;
 mod dissector;
+#[cfg(test)]
 mod framed;
 mod json;
 mod inbox;

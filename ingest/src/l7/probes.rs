@@ -7,7 +7,6 @@
 use super::protocol::{Hint, Over, Protocol};
 
 pub(super) static HTTP2: Protocol = Protocol::named("http2", Over::Tcp, |_, p| p.starts_with(b"PRI * HTTP/2.0\r\n"));
-pub(super) static HTTP: Protocol = Protocol::named("http", Over::Tcp, http);
 pub(super) static TLS: Protocol = Protocol::named("tls", Over::Tcp, tls);
 pub(super) static SSH: Protocol =
     Protocol::named("ssh", Over::Tcp, |_, p| p.starts_with(b"SSH-2.0-") || p.starts_with(b"SSH-1."));
@@ -35,21 +34,6 @@ pub(super) static DTLS: Protocol =
     Protocol::named("dtls", Over::Udp, |_, p| matches!(p, [20..=26, 0xfe, 0xfd | 0xff, ..]) && p.len() > 13);
 pub(super) static SNMP: Protocol = Protocol::named("snmp", Over::Udp, snmp);
 pub(super) static NBNS: Protocol = Protocol::named("nbns", Over::Udp, |hint, p| hint.port(137) && nbns_header(p));
-
-/// Request line or status line (RFC 9112 sections 3 and 4).
-fn http(_: &Hint, p: &[u8]) -> bool {
-    const METHODS: [&[u8]; 9] =
-        [b"GET ", b"POST ", b"PUT ", b"HEAD ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"CONNECT ", b"TRACE "];
-    if p.starts_with(b"HTTP/1.") {
-        return true;
-    }
-    let Some(target) = METHODS.iter().find_map(|method| p.strip_prefix(*method)) else { return false };
-    // The line may not end in this packet; where it does it must be HTTP/1 (RTSP and others share the methods).
-    match target.split_once_str(b"\r\n") {
-        Some((line, _)) => contains(line, b" HTTP/1."),
-        None => target.first().is_some_and(|c| c.is_ascii_graphic()) && !contains(target, b"\0"),
-    }
-}
 
 /// A TLS record of any version that carries a hello, or an alert or other record with a sane length (RFC 8446 5.1).
 fn tls(_: &Hint, p: &[u8]) -> bool {

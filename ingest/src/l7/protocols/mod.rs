@@ -19,7 +19,7 @@ mod sql;
 /// Every protocol that can be recognised, those with the longest signatures first: the first one that is certain has the flow.
 pub static PROTOCOLS: &[&Protocol] = &[
     &probes::HTTP2,
-    &probes::HTTP,
+    &http::HTTP,
     &probes::TLS,
     &probes::SSH,
     &probes::AMQP,

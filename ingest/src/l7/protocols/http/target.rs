@@ -128,7 +128,7 @@ fn is_hash(segment: &str) -> bool {
     let digits = segment.bytes().filter(u8::is_ascii_digit).count();
     let is_hex = segment.bytes().all(|b| b.is_ascii_hexdigit());
     let is_token = segment.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'='));
-    is_hex && segment.len() >= 16 && digits > 0 || is_token && segment.len() >= 20 && digits >= 5
+    is_hex && segment.len() >= 16 && digits > 0 || is_token && segment.len() >= 20 && digits >= 4
 }
 
 #[cfg(test)]
@@ -169,7 +169,7 @@ mod tests {
             ("/o/123e4567-e89b-12d3-a456-426614174000", "/o/{uuid}"),
             ("/c/d41d8cd98f00b204e9800998ecf8427e/x.js", "/c/{hash}/x.js"),
             ("/ue/imsi-208930000000001/am-data", "/ue/imsi-{id}/am-data"),
-            ("/t/dGhpcyBpcyAxMjM0NSBhIHRva2Vu1", "/t/{hash}"),
+            ("/t/eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9", "/t/{hash}"),
             ("/api/v1/http2/page-12/deadbeefdeadbeef", "/api/v1/http2/page-12/deadbeefdeadbeef"),
             ("/internationalization-of-everything", "/internationalization-of-everything"),
             ("*", "*"),
