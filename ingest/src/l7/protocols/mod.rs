@@ -20,6 +20,8 @@ mod sql;
 pub static PROTOCOLS: &[&Protocol] = &[
     &probes::HTTP2,
     &http::HTTP,
+    &http::GRAPHQL,
+    &http::WEBSOCKET,
     &probes::TLS,
     &probes::SSH,
     &probes::AMQP,

@@ -109,8 +109,11 @@ pub(super) fn is_simple_request(line: &[u8]) -> bool {
 pub(super) fn parse(bytes: &[u8]) -> Option<Head> {
     let mut lines = bytes.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let first = lines.next()?;
-    let (start, version, mut malformed) =
-        if first.starts_with(b"HTTP/") { status_line(first)? } else { request_line(first)? };
+    let (start, version, mut malformed) = match first {
+        status if status.starts_with(b"HTTP/") => status_line(status)?,
+        cut if cut.len() == bytes.len() => cut_request_line(cut)?,
+        line => request_line(line)?,
+    };
     let mut fields = Fields::default();
     for line in lines.take_while(|line| !line.is_empty()) {
         if line.starts_with(b" ") || line.starts_with(b"\t") {
@@ -134,8 +137,16 @@ fn status_line(line: &[u8]) -> Option<(Start, &'static str, bool)> {
     let mut words = line.split(|b| *b == b' ').filter(|word| !word.is_empty());
     let (version, known) = version(words.next()?);
     let code = words.next()?;
-    let status = std::str::from_utf8(code).ok()?.parse().ok()?;
-    Some((Start::Response { status }, version, !known || code.len() != 3))
+    let status = std::str::from_utf8(code).ok()?.parse().ok().filter(|status| (100..1000).contains(status))?;
+    Some((Start::Response { status }, version, !known))
+}
+
+/// Of a request line that is cut off: its method, and its target as far as it goes.
+fn cut_request_line(line: &[u8]) -> Option<(Start, &'static str, bool)> {
+    let text = String::from_utf8_lossy(line);
+    let mut words = text.split(' ').filter(|word| !word.is_empty());
+    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
+    Some((Start::Request { method, target }, "HTTP/1.1", true))
 }
 
 fn request_line(line: &[u8]) -> Option<(Start, &'static str, bool)> {
@@ -195,6 +206,7 @@ mod tests {
             (b"GET /a b HTTP/1.1\r\n\r\n", "GET", "/a b", "HTTP/1.1", true),
             (b"GET /a HTTP/7.3\r\n\r\n", "GET", "/a", "HTTP/1.1", true),
             (b"GET /a\r\n", "GET", "/a", "HTTP/0.9", false),
+            (b"GET /a HTT", "GET", "/a", "HTTP/1.1", true),
             (b"POST /a\r\n\r\n", "POST", "/a", "HTTP/0.9", true),
         ] {
             let expected = (method.to_owned(), target.to_owned(), version, malformed);
@@ -203,7 +215,8 @@ mod tests {
         assert_eq!(request(b"hello world\r\n\r\n"), None);
         let status = |line: &[u8]| parse(line).map(|head| (head.start, head.malformed));
         assert_eq!(status(b"HTTP/1.1  204\r\n\r\n"), Some((Start::Response { status: 204 }, false)));
-        assert_eq!(status(b"HTTP/1.1 20\r\n\r\n"), Some((Start::Response { status: 20 }, true)));
+        assert_eq!(status(b"HTTP/1.7 404\r\n\r\n"), Some((Start::Response { status: 404 }, true)));
+        assert_eq!(status(b"HTTP/1.1 20\r\n\r\n"), None);
         assert_eq!(status(b"HTTP/1.1 OK\r\n\r\n"), None);
     }
 

@@ -182,7 +182,7 @@ impl Http1 {
             return false;
         };
         let section = Section { span: Span::at(first), bytes: &unread, broken: Some(why) };
-        let is_message = unread.contains(&b'\n');
+        let is_message = unread.contains(&b'\n') || head::begins_here(&unread);
         if is_message {
             self.begin(way, section, out);
         } else if self.queue.unanswered(way).is_some_and(|pending| pending.version == "HTTP/0.9") {

@@ -134,14 +134,16 @@ impl Http1 {
         let method = pending.request.as_ref().map(|request| request.method.as_str());
         let (framing, sound) = Framing::of_response(method, status, &fields);
         let is_tunnel = method == Some("CONNECT") && (200..300).contains(&status);
-        let asked = pending.asks_for_another_protocol();
+        let (asked, to_change) = (pending.request.is_some(), pending.asks_for_another_protocol());
         let response = Response { way, status: Some(status), said: said(section, fields) };
         if let Some(error) = error.or((!sound).then_some(ErrorType::Malformed)) {
             pending.fail(error);
         }
         if section.broken.is_none() && (is_tunnel || status == 101) {
-            let next = if is_tunnel { None } else { handover::switched(pending.request.as_ref(), &response) };
-            (pending.request_done, pending.response_done, pending.response) = (true, true, Some(response));
+            let next = if is_tunnel { None } else { handover::switched(&mut pending.request, &response) };
+            (pending.request_done, pending.response_done) = (true, true);
+            // Without its request the exchange goes on in the other protocol.
+            pending.response = (asked == pending.request.is_some()).then_some(response);
             out.hand_over(next.unwrap_or_else(|| Box::<Tunnel>::default()));
         } else {
             pending.response = Some(response);
@@ -153,7 +155,7 @@ impl Http1 {
             return self.queue.emit_done(out);
         }
         self.begin_body(way, Part::Response, framing, section, out);
-        if asked {
+        if to_change {
             self.release(way.back(), out);
         }
     }
