@@ -37,7 +37,25 @@ const MAX_METHOD_BYTES: usize = 24;
 const MAX_LINE_BYTES: usize = 16 << 10;
 
 /// The methods by which a request is known even where its first line is cut off or wrong.
-const METHODS: [&str; 9] = ["GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE"];
+const METHODS: [&str; 17] = [
+    "GET",
+    "POST",
+    "PUT",
+    "HEAD",
+    "DELETE",
+    "OPTIONS",
+    "PATCH",
+    "CONNECT",
+    "TRACE",
+    "PROPFIND",
+    "PROPPATCH",
+    "MKCOL",
+    "COPY",
+    "MOVE",
+    "LOCK",
+    "UNLOCK",
+    "REPORT",
+];
 
 /// Whether a request or a response begins with these bytes, of which there is at least one.
 pub(super) fn begins(bytes: &[u8]) -> Begins {
@@ -72,12 +90,25 @@ fn has_version(line: &[u8]) -> bool {
     line.windows(6).any(|window| window == b" HTTP/")
 }
 
-/// Whether a request or a response begins with these bytes, seen by no more than them: asked where it could be anything.
+/// Whether a request or a response begins with these bytes, seen by no more than them: asked where it could be anything. A line
+/// that is whole must say its version; of one that is cut off the method is known, and the target not that of SIP or RTSP, which
+/// share some.
 pub(super) fn begins_here(bytes: &[u8]) -> bool {
-    let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
-    let cut = line.len() == bytes.len();
-    let known = METHODS.iter().any(|m| line.strip_prefix(m.as_bytes()).is_some_and(|rest| rest.starts_with(b" ")));
-    bytes.starts_with(b"HTTP/1.") || known && (cut || has_version(line)) || line.starts_with(b"PRI * HTTP/2.0")
+    if bytes.starts_with(b"HTTP/1.") || bytes.starts_with(b"PRI * HTTP/2.0") {
+        return true;
+    }
+    let method = bytes.iter().take(MAX_METHOD_BYTES).take_while(|b| is_token(**b)).count();
+    let (name, rest) = bytes.split_at_checked(method).unwrap_or_default();
+    let Some(rest) = rest.strip_prefix(b" ").filter(|_| method > 0) else { return false };
+    match rest.iter().position(|b| *b == b'\n') {
+        Some(end) => rest.get(..end).is_some_and(|line| line.windows(8).any(|window| window == b" HTTP/1.")),
+        None => {
+            let is_ours =
+                |target: &[u8]| [&b"sip:"[..], b"sips:", b"rtsp:"].iter().all(|scheme| !target.starts_with(scheme));
+            let is_text = rest.first().is_some_and(u8::is_ascii_graphic) && !rest.contains(&0);
+            METHODS.iter().any(|known| known.as_bytes() == name) && is_text && is_ours(rest)
+        }
+    }
 }
 
 /// Where the header section ends that these bytes begin with: behind its empty line, or behind the one line of an HTTP/0.9
@@ -274,6 +305,9 @@ mod tests {
             assert_eq!(begins(bytes), expected, "{bytes:?}");
         }
         assert!(begins_here(b"GET /a HTTP/1.1\r\n") && begins_here(b"POST /very/lo") && begins_here(b"HTTP/1.1 2"));
+        assert!(
+            begins_here(b"SUBSCRIBE /e HTTP/1.1\r\n") && !begins_here(b"OPTIONS rtsp://a") && !begins_here(b"GET \0")
+        );
         assert!(!begins_here(b"GET to know us\n") && !begins_here(b"G") && !begins_here(b"dolor sit amet"));
     }
 }
