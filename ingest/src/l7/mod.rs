@@ -15,7 +15,6 @@ mod conversation;
 mod cursor;
 mod datagrams;
 mod dissector;
-#[cfg(test)]
 mod framed;
 mod json;
 mod inbox;
