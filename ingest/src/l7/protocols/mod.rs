@@ -20,6 +20,8 @@ mod sql;
 pub static PROTOCOLS: &[&Protocol] = &[
     &http::HTTP2,
     &http::HTTP,
+    &http::GRAPHQL,
+    &http::WEBSOCKET,
     &probes::TLS,
     &probes::SSH,
     &probes::AMQP,
@@ -47,12 +49,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &dns::LLMNR,
     &probes::NBNS,
     &dns::DNS_UDP,
-<<<<<<< HEAD
     &ntp::PROTOCOL,
     &radius::PROTOCOL,
-=======
-    &probes::NTP,
-    &probes::RADIUS,
     &http::GRPC,
->>>>>>> l7-http2
 ];

@@ -15,6 +15,7 @@ use super::{
     body::{Body, Shown},
     cookies,
     fields::Fields,
+    graphql::{self, GRAPHQL},
     table::{HttpBuilder, HttpRow},
     target::{self, Target},
     trace,
@@ -134,11 +135,20 @@ pub(super) fn emit(exchange: &Exchange<'_>, out: &mut Out<'_>) {
     let status_code = response.and_then(|r| r.status);
     // That HTTP has answered a call of gRPC says nothing of its outcome.
     let status = status_code.filter(|status| grpc.bodies.is_none() || *status != 200).map(|status| status.to_string());
+    let bodies = [request_body, response_body].map(|shown| shown.as_ref().filter(|body| body.encoding.is_none()));
+    let [asked_text, answered_text] = bodies.map(|body| body.map(|body| body.text.as_str()));
+    let graphql = request
+        .filter(|_| grpc.bodies.is_none())
+        .and_then(|request| graphql::read(request, query_string.as_ref(), asked_text));
+    let graphql_error = graphql.as_ref().and(answered_text).and_then(graphql::first_error);
+    if graphql.is_some() {
+        out.speaks(GRAPHQL.name);
+    }
     let body_size = |said: &Said| i64::try_from(said.body.size()).unwrap_or(i64::MAX);
     let headers_size = |said: &Said| i64::try_from(said.headers_size).unwrap_or(i64::MAX);
     out.emit::<HttpBuilder>(
         &Call {
-            app_proto: exchange.app_proto,
+            app_proto: if graphql.is_some() { GRAPHQL.name } else { exchange.app_proto },
             client,
             request: asked.map(|said| said.half),
             response: answered.map(|said| said.half),
@@ -182,10 +192,10 @@ pub(super) fn emit(exchange: &Exchange<'_>, out: &mut Out<'_>) {
             grpc_message: grpc.message.as_deref(),
             grpc_request_messages: grpc.request_messages,
             grpc_response_messages: grpc.response_messages,
-            graphql_operation: None,
-            graphql_name: None,
-            graphql_fields: None,
-            graphql_error: None,
+            graphql_operation: graphql.as_ref().map(|graphql| graphql.operation),
+            graphql_name: graphql.as_ref().and_then(|graphql| graphql.name.as_deref()),
+            graphql_fields: graphql.as_ref().map(|graphql| graphql.fields.as_str()),
+            graphql_error: graphql_error.as_deref(),
         },
     );
 }

@@ -37,7 +37,25 @@ const MAX_METHOD_BYTES: usize = 24;
 const MAX_LINE_BYTES: usize = 16 << 10;
 
 /// The methods by which a request is known even where its first line is cut off or wrong.
-const METHODS: [&str; 9] = ["GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE"];
+const METHODS: [&str; 17] = [
+    "GET",
+    "POST",
+    "PUT",
+    "HEAD",
+    "DELETE",
+    "OPTIONS",
+    "PATCH",
+    "CONNECT",
+    "TRACE",
+    "PROPFIND",
+    "PROPPATCH",
+    "MKCOL",
+    "COPY",
+    "MOVE",
+    "LOCK",
+    "UNLOCK",
+    "REPORT",
+];
 
 /// Whether a request or a response begins with these bytes, of which there is at least one.
 pub(super) fn begins(bytes: &[u8]) -> Begins {
@@ -72,12 +90,25 @@ fn has_version(line: &[u8]) -> bool {
     line.windows(6).any(|window| window == b" HTTP/")
 }
 
-/// Whether a request or a response begins with these bytes, seen by no more than them: asked where it could be anything.
+/// Whether a request or a response begins with these bytes, seen by no more than them: asked where it could be anything. A line
+/// that is whole must say its version; of one that is cut off the method is known, and the target not that of SIP or RTSP, which
+/// share some.
 pub(super) fn begins_here(bytes: &[u8]) -> bool {
-    let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
-    let cut = line.len() == bytes.len();
-    let known = METHODS.iter().any(|m| line.strip_prefix(m.as_bytes()).is_some_and(|rest| rest.starts_with(b" ")));
-    bytes.starts_with(b"HTTP/1.") || known && (cut || has_version(line)) || line.starts_with(b"PRI * HTTP/2.0")
+    if bytes.starts_with(b"HTTP/1.") || bytes.starts_with(b"PRI * HTTP/2.0") {
+        return true;
+    }
+    let method = bytes.iter().take(MAX_METHOD_BYTES).take_while(|b| is_token(**b)).count();
+    let (name, rest) = bytes.split_at_checked(method).unwrap_or_default();
+    let Some(rest) = rest.strip_prefix(b" ").filter(|_| method > 0) else { return false };
+    match rest.iter().position(|b| *b == b'\n') {
+        Some(end) => rest.get(..end).is_some_and(|line| line.windows(8).any(|window| window == b" HTTP/1.")),
+        None => {
+            let is_ours =
+                |target: &[u8]| [&b"sip:"[..], b"sips:", b"rtsp:"].iter().all(|scheme| !target.starts_with(scheme));
+            let is_text = rest.first().is_some_and(u8::is_ascii_graphic) && !rest.contains(&0);
+            METHODS.iter().any(|known| known.as_bytes() == name) && is_text && is_ours(rest)
+        }
+    }
 }
 
 /// Where the header section ends that these bytes begin with: behind its empty line, or behind the one line of an HTTP/0.9
@@ -109,8 +140,11 @@ pub(super) fn is_simple_request(line: &[u8]) -> bool {
 pub(super) fn parse(bytes: &[u8]) -> Option<Head> {
     let mut lines = bytes.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let first = lines.next()?;
-    let (start, version, mut malformed) =
-        if first.starts_with(b"HTTP/") { status_line(first)? } else { request_line(first)? };
+    let (start, version, mut malformed) = match first {
+        status if status.starts_with(b"HTTP/") => status_line(status)?,
+        cut if cut.len() == bytes.len() => cut_request_line(cut)?,
+        line => request_line(line)?,
+    };
     let mut fields = Fields::default();
     for line in lines.take_while(|line| !line.is_empty()) {
         if line.starts_with(b" ") || line.starts_with(b"\t") {
@@ -134,8 +168,16 @@ fn status_line(line: &[u8]) -> Option<(Start, &'static str, bool)> {
     let mut words = line.split(|b| *b == b' ').filter(|word| !word.is_empty());
     let (version, known) = version(words.next()?);
     let code = words.next()?;
-    let status = std::str::from_utf8(code).ok()?.parse().ok()?;
-    Some((Start::Response { status }, version, !known || code.len() != 3))
+    let status = std::str::from_utf8(code).ok()?.parse().ok().filter(|status| (100..1000).contains(status))?;
+    Some((Start::Response { status }, version, !known))
+}
+
+/// Of a request line that is cut off: its method, and its target as far as it goes.
+fn cut_request_line(line: &[u8]) -> Option<(Start, &'static str, bool)> {
+    let text = String::from_utf8_lossy(line);
+    let mut words = text.split(' ').filter(|word| !word.is_empty());
+    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
+    Some((Start::Request { method, target }, "HTTP/1.1", true))
 }
 
 fn request_line(line: &[u8]) -> Option<(Start, &'static str, bool)> {
@@ -195,6 +237,7 @@ mod tests {
             (b"GET /a b HTTP/1.1\r\n\r\n", "GET", "/a b", "HTTP/1.1", true),
             (b"GET /a HTTP/7.3\r\n\r\n", "GET", "/a", "HTTP/1.1", true),
             (b"GET /a\r\n", "GET", "/a", "HTTP/0.9", false),
+            (b"GET /a HTT", "GET", "/a", "HTTP/1.1", true),
             (b"POST /a\r\n\r\n", "POST", "/a", "HTTP/0.9", true),
         ] {
             let expected = (method.to_owned(), target.to_owned(), version, malformed);
@@ -203,7 +246,8 @@ mod tests {
         assert_eq!(request(b"hello world\r\n\r\n"), None);
         let status = |line: &[u8]| parse(line).map(|head| (head.start, head.malformed));
         assert_eq!(status(b"HTTP/1.1  204\r\n\r\n"), Some((Start::Response { status: 204 }, false)));
-        assert_eq!(status(b"HTTP/1.1 20\r\n\r\n"), Some((Start::Response { status: 20 }, true)));
+        assert_eq!(status(b"HTTP/1.7 404\r\n\r\n"), Some((Start::Response { status: 404 }, true)));
+        assert_eq!(status(b"HTTP/1.1 20\r\n\r\n"), None);
         assert_eq!(status(b"HTTP/1.1 OK\r\n\r\n"), None);
     }
 
@@ -261,6 +305,9 @@ mod tests {
             assert_eq!(begins(bytes), expected, "{bytes:?}");
         }
         assert!(begins_here(b"GET /a HTTP/1.1\r\n") && begins_here(b"POST /very/lo") && begins_here(b"HTTP/1.1 2"));
+        assert!(
+            begins_here(b"SUBSCRIBE /e HTTP/1.1\r\n") && !begins_here(b"OPTIONS rtsp://a") && !begins_here(b"GET \0")
+        );
         assert!(!begins_here(b"GET to know us\n") && !begins_here(b"G") && !begins_here(b"dolor sit amet"));
     }
 }

@@ -42,8 +42,7 @@ pub(crate) static HTTP: Protocol = Protocol {
 
 /// Request line or status line (RFC 9112 sections 3 and 4), or the whole of an HTTP/0.9 request.
 fn probe(_: &Hint, p: &[u8]) -> bool {
-    let is_rtsp = || p.split(|b| *b == b'\n').next().is_some_and(|line| line.trim_ascii_end().ends_with(b" RTSP/1.0"));
-    !p.starts_with(b"PRI ") && head::begins_here(p) && !is_rtsp() || head::is_simple_request(p)
+    !p.starts_with(b"PRI ") && head::begins_here(p) || head::is_simple_request(p)
 }
 
 /// One connection.
@@ -182,7 +181,7 @@ impl Http1 {
             return false;
         };
         let section = Section { span: Span::at(first), bytes: &unread, broken: Some(why) };
-        let is_message = unread.contains(&b'\n');
+        let is_message = unread.contains(&b'\n') || head::begins_here(&unread);
         if is_message {
             self.begin(way, section, out);
         } else if self.queue.unanswered(way).is_some_and(|pending| pending.version == "HTTP/0.9") {

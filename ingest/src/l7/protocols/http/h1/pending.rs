@@ -113,6 +113,8 @@ impl Pending {
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     exchanges: VecDeque<Pending>,
+    /// Bytes of memory held: kept count of, since it is asked with every packet.
+    held: usize,
 }
 
 impl Queue {
@@ -130,6 +132,7 @@ impl Queue {
         }
         match answered {
             Some(pending) => {
+                self.held += request.size_bytes();
                 (pending.version, pending.request, pending.request_done) = (version, Some(request), false);
                 pending.error = error.or(pending.error);
             }
@@ -139,9 +142,10 @@ impl Queue {
 
     /// A new exchange. If there are too many then, the oldest is given up.
     pub(super) fn push(&mut self, pending: Pending, out: &mut Out<'_>) {
+        self.held += pending.size_bytes();
         self.exchanges.push_back(pending);
         if self.exchanges.len() > out.limits().pending_calls
-            && let Some(given_up) = self.exchanges.pop_front()
+            && let Some(given_up) = self.remove(0)
         {
             out.count_dropped_call();
             given_up.emit(out);
@@ -185,7 +189,7 @@ impl Queue {
         }
         let is_done = |p: &Pending| p.request_done && p.response_done && !p.is_unasked();
         while let Some(at) = self.exchanges.iter().position(is_done) {
-            if let Some(done) = self.exchanges.remove(at) {
+            if let Some(done) = self.remove(at) {
                 done.emit(out);
             }
         }
@@ -193,11 +197,22 @@ impl Queue {
 
     /// Everything that is left, oldest first.
     pub(super) fn take(&mut self) -> Option<Pending> {
-        self.exchanges.pop_front()
+        self.remove(0)
+    }
+
+    fn remove(&mut self, at: usize) -> Option<Pending> {
+        let removed = self.exchanges.remove(at)?;
+        self.held = if self.exchanges.is_empty() { 0 } else { self.held.saturating_sub(removed.size_bytes()) };
+        Some(removed)
+    }
+
+    /// One of the exchanges holds so many bytes more.
+    pub(super) fn grew(&mut self, bytes: usize) {
+        self.held += bytes;
     }
 
     /// Bytes of memory held.
     pub(super) fn size_bytes(&self) -> usize {
-        self.exchanges.iter().map(Pending::size_bytes).sum()
+        self.held
     }
 }

@@ -134,26 +134,30 @@ impl Http1 {
         let method = pending.request.as_ref().map(|request| request.method.as_str());
         let (framing, sound) = Framing::of_response(method, status, &fields);
         let is_tunnel = method == Some("CONNECT") && (200..300).contains(&status);
-        let asked = pending.asks_for_another_protocol();
+        let (asked, to_change) = (pending.request.is_some(), pending.asks_for_another_protocol());
         let response = Response { way, status: Some(status), said: said(section, fields) };
+        let size = response.said.size_bytes();
         if let Some(error) = error.or((!sound).then_some(ErrorType::Malformed)) {
             pending.fail(error);
         }
         if section.broken.is_none() && (is_tunnel || status == 101) {
-            let next = if is_tunnel { None } else { handover::switched(pending.request.as_ref(), &response) };
-            (pending.request_done, pending.response_done, pending.response) = (true, true, Some(response));
+            let next = if is_tunnel { None } else { handover::switched(&mut pending.request, &response) };
+            (pending.request_done, pending.response_done) = (true, true);
+            // Without its request the exchange goes on in the other protocol.
+            pending.response = (asked == pending.request.is_some()).then_some(response);
             out.hand_over(next.unwrap_or_else(|| Box::<Tunnel>::default()));
         } else {
             pending.response = Some(response);
         }
-        if let Some(new) = new {
-            self.queue.push(new, out);
+        match new {
+            Some(new) => self.queue.push(new, out),
+            None => self.queue.grew(size),
         }
         if out.next.is_some() {
             return self.queue.emit_done(out);
         }
         self.begin_body(way, Part::Response, framing, section, out);
-        if asked {
+        if to_change {
             self.release(way.back(), out);
         }
     }
@@ -175,6 +179,7 @@ impl Http1 {
         let limit = out.limits().body_bytes;
         let mut pending = self.queue.open(way, part);
         let mut said = pending.as_mut().and_then(|pending| pending.said_mut(part));
+        let before = said.as_ref().map_or(0, |said| said.body.size_bytes());
         while !rest.is_empty() && !framing.is_done() {
             let (taken, is_body) = match framing.step(rest) {
                 Step::Body(taken) => (taken, true),
@@ -199,6 +204,8 @@ impl Http1 {
             }
             rest = after;
         }
+        let after = said.map_or(0, |said| said.body.size_bytes());
+        self.queue.grew(after - before);
         self.sides.of_mut(way).state = State::Body(part, framing);
         if framing.is_done() {
             self.done(way, part, out);
@@ -214,7 +221,9 @@ impl Http1 {
                 let mut said = said(Section { bytes: &[], ..section }, Fields::default());
                 said.body.push(section.bytes, limit);
                 said.half.bytes = section.bytes.len() as u64;
+                let size = said.size_bytes();
                 pending.response = Some(Response { way, status: None, said });
+                self.queue.grew(size);
                 self.sides.of_mut(way).state = State::Body(Part::Response, Framing::Close);
             }
             pending => {
