@@ -8,9 +8,6 @@ use super::protocol::{Hint, Over, Protocol};
 
 pub(super) static HTTP2: Protocol = Protocol::named("http2", Over::Tcp, |_, p| p.starts_with(b"PRI * HTTP/2.0\r\n"));
 pub(super) static HTTP: Protocol = Protocol::named("http", Over::Tcp, http);
-pub(super) static TLS: Protocol = Protocol::named("tls", Over::Tcp, tls);
-pub(super) static SSH: Protocol =
-    Protocol::named("ssh", Over::Tcp, |_, p| p.starts_with(b"SSH-2.0-") || p.starts_with(b"SSH-1."));
 pub(super) static AMQP: Protocol =
     Protocol::named("amqp", Over::Tcp, |_, p| matches!(p, [b'A', b'M', b'Q', b'P', 0..=3, ..]));
 pub(super) static SIP: Protocol = Protocol::named("sip", Over::Any, sip);
@@ -38,9 +35,6 @@ pub(super) static DIAMETER: Protocol = Protocol::named("diameter", Over::Any, di
 pub(super) static DHCP: Protocol = Protocol::named("dhcp", Over::Udp, dhcp);
 pub(super) static STUN: Protocol =
     Protocol::named("stun", Over::Udp, |_, p| matches!(p, [0 | 1, _, _, l, 0x21, 0x12, 0xa4, 0x42, ..] if l % 4 == 0));
-pub(super) static QUIC: Protocol = Protocol::named("quic", Over::Udp, quic);
-pub(super) static DTLS: Protocol =
-    Protocol::named("dtls", Over::Udp, |_, p| matches!(p, [20..=26, 0xfe, 0xfd | 0xff, ..]) && p.len() > 13);
 pub(super) static SNMP: Protocol = Protocol::named("snmp", Over::Udp, snmp);
 pub(super) static NBNS: Protocol = Protocol::named("nbns", Over::Udp, |hint, p| hint.port(137) && nbns_header(p));
 pub(super) static NTP: Protocol = Protocol::named("ntp", Over::Udp, |hint, p| hint.port(123) && ntp(hint, p));
@@ -59,11 +53,6 @@ fn http(_: &Hint, p: &[u8]) -> bool {
         Some((line, _)) => contains(line, b" HTTP/1."),
         None => target.first().is_some_and(|c| c.is_ascii_graphic()) && !contains(target, b"\0"),
     }
-}
-
-/// A TLS record of any version that carries a hello, or an alert or other record with a sane length (RFC 8446 5.1).
-fn tls(_: &Hint, p: &[u8]) -> bool {
-    matches!(p, [22, 3, 0..=4, hi, _, 1 | 2, 0, ..] if *hi <= 0x48)
 }
 
 /// Request line or status line that ends in, or begins with, the version (RFC 3261 7.1).
@@ -180,18 +169,6 @@ fn diameter(hint: &Hint, p: &[u8]) -> bool {
 fn dhcp(hint: &Hint, p: &[u8]) -> bool {
     matches!(p, [1 | 2, ..]) && p.get(236..240) == Some(&[0x63, 0x82, 0x53, 0x63])
         || (hint.port(546) || hint.port(547)) && matches!(p, [1..=13, ..])
-}
-
-/// A long header of a version in use: 1, 2, drafts, Google's (RFC 9000 17.2), or version negotiation.
-fn quic(hint: &Hint, p: &[u8]) -> bool {
-    let [first, a, b, c, d, dcid_len, rest @ ..] = p else { return false };
-    let known = match [*a, *b, *c, *d] {
-        [0, 0, 0, 0] => hint.port(443),
-        [0, 0, 0, 1] | [0x6b, 0x33, 0x43, 0xcf] | [0xff, 0, 0, _] => first & 0x40 != 0,
-        [b'Q' | b'T', b'0', b'4' | b'5' | b'6', _] => true,
-        _ => false,
-    };
-    first & 0x80 != 0 && known && *dcid_len <= 20 && rest.len() > usize::from(*dcid_len)
 }
 
 /// A BER sequence of version 0, 1 or 3 and, for the first two, a community string (RFC 3416, RFC 3412).

@@ -4,13 +4,16 @@ use super::{Protocol, probes};
 
 mod dns;
 mod http;
+mod quic;
+mod ssh;
+mod tls;
 
 /// Every protocol that can be recognised, those with the longest signatures first: the first one that is certain has the flow.
 pub static PROTOCOLS: &[&Protocol] = &[
     &probes::HTTP2,
     &probes::HTTP,
-    &probes::TLS,
-    &probes::SSH,
+    &tls::TLS,
+    &ssh::SSH,
     &probes::AMQP,
     &probes::SIP,
     &probes::SMB,
@@ -29,8 +32,8 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &probes::DIAMETER,
     &probes::DHCP,
     &probes::STUN,
-    &probes::QUIC,
-    &probes::DTLS,
+    &quic::QUIC,
+    &tls::dtls::DTLS,
     &probes::SNMP,
     &dns::MDNS,
     &dns::LLMNR,
