@@ -5,7 +5,7 @@ use ring::{
     hkdf::{HKDF_SHA256, KeyType, Prk, Salt},
 };
 
-use super::packet::{DRAFT_29, DRAFT_32, DRAFT_33, DRAFT_34, V1, V2};
+use super::packet::{DRAFT_23, DRAFT_28, DRAFT_29, DRAFT_32, DRAFT_33, DRAFT_34, V1, V2};
 use crate::flow::{Pair, Way};
 
 const SALT_V1: [u8; 20] = [
@@ -31,6 +31,12 @@ pub(super) struct Key {
     pub(super) header: [u8; 16],
 }
 
+/// Drafts 23 to 28.
+const SALT_DRAFT_23: [u8; 20] = [
+    0xc3, 0xee, 0xf7, 0x12, 0xc7, 0x2e, 0xbb, 0x5a, 0x11, 0xa7, 0xd2, 0x43, 0x2b, 0xb4, 0x63, 0x65, 0xbe, 0xf9, 0xf5,
+    0x02,
+];
+
 /// The keys of a connection of this version to that first destination: of the client, going out, and of the server. `None`
 /// for versions with keys that are not known.
 pub(super) fn derive(version: u32, dcid: &[u8]) -> Option<Pair<Key>> {
@@ -38,6 +44,7 @@ pub(super) fn derive(version: u32, dcid: &[u8]) -> Option<Pair<Key>> {
         V1 | DRAFT_33 | DRAFT_34 => (&SALT_V1, [&b"quic key"[..], b"quic iv", b"quic hp"]),
         V2 => (&SALT_V2, [&b"quicv2 key"[..], b"quicv2 iv", b"quicv2 hp"]),
         DRAFT_29..=DRAFT_32 => (&SALT_DRAFT_29, [&b"quic key"[..], b"quic iv", b"quic hp"]),
+        DRAFT_23..=DRAFT_28 => (&SALT_DRAFT_23, [&b"quic key"[..], b"quic iv", b"quic hp"]),
         _ => return None,
     };
     let secret = Salt::new(HKDF_SHA256, salt).extract(dcid);

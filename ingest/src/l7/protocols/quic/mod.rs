@@ -1,4 +1,4 @@
-//! QUIC (RFC 9000, RFC 9369, drafts from the 29th on): the first packets of a connection and the TLS handshake in them. What
+//! QUIC (RFC 9000, RFC 9369, drafts from the 23rd on): the first packets of a connection and the TLS handshake in them. What
 //! follows is protected with keys that only the ends know, and passed over.
 
 use std::borrow::Cow;

@@ -4,6 +4,8 @@ use crate::l7::protocols::tls::bytes::Bytes;
 
 pub(super) const V1: u32 = 1;
 pub(super) const V2: u32 = 0x6b33_43cf;
+pub(super) const DRAFT_23: u32 = 0xff00_0017;
+pub(super) const DRAFT_28: u32 = 0xff00_001c;
 pub(super) const DRAFT_29: u32 = 0xff00_001d;
 pub(super) const DRAFT_32: u32 = 0xff00_0020;
 pub(super) const DRAFT_33: u32 = 0xff00_0021;

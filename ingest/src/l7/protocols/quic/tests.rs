@@ -78,7 +78,12 @@ const COLUMNS: [&str; 9] =
 /// Proves that hellos are read in every version with its own keys, over several packets and out of order.
 #[test]
 fn the_hellos_of_a_connection_are_read() {
-    for (kind, version, name) in [(0, packet::V1, "1"), (1, packet::V2, "2"), (0, packet::DRAFT_29, "draft-29")] {
+    for (kind, version, name) in [
+        (0, packet::V1, "1"),
+        (1, packet::V2, "2"),
+        (0, packet::DRAFT_29, "draft-29"),
+        (0, packet::DRAFT_28, "draft-28"),
+    ] {
         let rows = talk(kind, version).rows();
         let expected = [[
             name,

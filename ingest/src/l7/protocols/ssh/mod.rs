@@ -182,8 +182,10 @@ impl Connection {
         let request = asks.half;
         // A server may speak first: it answers with what it says after the client has spoken.
         let response = answers.half.map(|mut half| {
-            if request.is_some_and(|r| half.span.first.packet_id < r.span.first.packet_id) {
-                half.span.first = answers.answer.unwrap_or(half.span.last);
+            if let Some(asked) = request.map(|r| r.span.first)
+                && half.span.first.packet_id < asked.packet_id
+            {
+                half.span.first = answers.answer.filter(|at| at.packet_id > asked.packet_id).unwrap_or(asked);
             }
             half
         });

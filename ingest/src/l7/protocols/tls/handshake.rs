@@ -40,6 +40,13 @@ pub(crate) struct Handshake {
 }
 
 impl Handshake {
+    /// Takes in a client hello in the form of SSL 2.0.
+    pub(super) fn hello_v2(&mut self, body: &[u8]) {
+        let (hello, whole) = ClientHello::parse_v2(body);
+        self.malformed |= !whole;
+        self.client.get_or_insert(Box::new(hello));
+    }
+
     /// Takes in a message.
     pub(crate) fn message(&mut self, kind: u8, body: &[u8], datagrams: bool) {
         match kind {

@@ -75,6 +75,23 @@ impl ClientHello {
         (hello, whole)
     }
 
+    /// Reads the body of a hello in the form of SSL 2.0, which old clients used to offer later versions (RFC 5246 E.2).
+    pub(super) fn parse_v2(body: &[u8]) -> (ClientHello, bool) {
+        let mut hello = ClientHello::default();
+        let whole = hello.fill_v2(Bytes(body)).is_some();
+        (hello, whole)
+    }
+
+    fn fill_v2(&mut self, mut body: Bytes<'_>) -> Option<()> {
+        self.version = body.u16()?;
+        let (suites_len, _session_id_len, _challenge_len) = (body.u16()?, body.u16()?, body.u16()?);
+        let suites = body.take(usize::from(suites_len))?.as_chunks::<3>().0.iter();
+        // Those with another first byte are of SSL 2.0 itself.
+        let suites = suites.filter(|[first, ..]| *first == 0).map(|[_, hi, lo]| u16::from_be_bytes([*hi, *lo]));
+        self.cipher_suites = suites.take(MAX_VALUES).collect();
+        Some(())
+    }
+
     fn fill(&mut self, mut body: Bytes<'_>, datagrams: bool) -> Option<()> {
         self.version = body.u16()?;
         let (_random, _session_id) = (body.take(32)?, body.vec8()?);

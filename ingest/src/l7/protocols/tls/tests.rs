@@ -168,6 +168,27 @@ fn plain_text_is_not_tls() {
     assert!(rows.iter().all(|row| row["table"] != "tls"));
 }
 
+/// Proves that a hello in the form of SSL 2.0 is read, as old clients send it to servers that they do not know.
+#[test]
+fn a_hello_in_the_old_form_is_read() {
+    let suites = [0x01, 0x00, 0x80, 0x00, 0x00, 0x04, 0x00, 0x00, 0x03];
+    let body = [&[1, 3, 1, 0, 9, 0, 0, 0, 16][..], &suites, &[7; 16]].concat();
+    let hello = [&[0x80, u8::try_from(body.len()).unwrap()][..], &body].concat();
+    let server = [server_hello(0x0301, [8; 32], 3, &[]), certificates(&[certificate("a", "b")]), message(14, "")];
+    let rows = Talk::tcp(443).client(&hello).server(record(22, server.concat())).client(&CCS).server(&CCS).rows();
+    let suites = "[TLS_RSA_WITH_RC4_128_MD5, TLS_RSA_EXPORT_WITH_RC4_40_MD5]";
+    let warnings = "[version TLS 1.0, cipher EXPORT, cipher RC4]";
+    let columns = ["cipher_suites", "client_version", "warnings", "error_type", "cert_self_signed"];
+    assert_eq!(select(&rows, &columns), [[suites, "769", warnings, "", "false"]]);
+}
+
+/// Proves that a direction that begins in the middle of a record is a hole in the capture, not a broken end.
+#[test]
+fn a_direction_that_begins_later_is_a_gap() {
+    let talk = Talk::tcp(443).client(record(22, client_hello("a.test"))).server("ertificate").client(&CCS);
+    assert_eq!(select(&talk.rows(), &["sni", "error_type"]), [["a.test", "gap"]]);
+}
+
 /// Proves that hostile bytes do no harm: a hello whose lists lie, a message longer than any, a certificate that is none, and
 /// records that are none after the hello.
 #[test]
