@@ -154,13 +154,13 @@ mod tests {
     /// Proves that a handshake with a cookie and fragments out of order is one row, in the table of TLS.
     #[test]
     fn a_handshake_in_datagrams_is_a_row() {
-        let second = hello(b"cookie");
+        let (first, second) = (hello(b""), hello(b"cookie"));
         let parts = [fragment(1, &second, 60, second.len() - 64), fragment(1, &second, 0, 60)].concat();
         let server = [&[0xfe, 0xfd][..], &[8; 32], &[0], &numbers(&[0xc02f]), &[0]].concat();
         let flight = [whole(1, &message(2, server)), whole(2, &message(14, ""))].concat();
         let finish = [record(20, 0, [1]), record(22, 1, [0xee; 40])].concat();
         let rows = Talk::udp(4433)
-            .client(whole(0, &hello(b"")))
+            .client([fragment(0, &first, 60, first.len() - 64), fragment(0, &first, 0, 60)].concat())
             .server(whole(0, &message(3, [&[0xfe, 0xfd][..], &counted(1, "cookie")].concat())))
             .client(parts)
             .server(flight)
