@@ -49,3 +49,19 @@ pub(crate) enum End {
     /// In any other way: closed, quiet for too long, or the capture is over.
     Quiet,
 }
+
+/// Reads nothing more of a flow: what follows is encrypted.
+#[derive(Debug)]
+pub(crate) struct PassedOver;
+
+impl Dissector for PassedOver {
+    fn data(&mut self, _: Chunk<'_>, _: &mut Out<'_>) {}
+
+    fn gap(&mut self, _: Gap, _: &mut Out<'_>) {}
+
+    fn end(&mut self, _: End, _: &mut Out<'_>) {}
+
+    fn size_bytes(&self) -> usize {
+        0
+    }
+}

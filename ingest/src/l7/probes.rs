@@ -6,9 +6,6 @@
 
 use super::protocol::{Hint, Over, Protocol};
 
-pub(super) static TLS: Protocol = Protocol::named("tls", Over::Tcp, tls);
-pub(super) static SSH: Protocol =
-    Protocol::named("ssh", Over::Tcp, |_, p| p.starts_with(b"SSH-2.0-") || p.starts_with(b"SSH-1."));
 pub(super) static AMQP: Protocol =
     Protocol::named("amqp", Over::Tcp, |_, p| matches!(p, [b'A', b'M', b'Q', b'P', 0..=3, ..]));
 pub(super) static SIP: Protocol = Protocol::named("sip", Over::Any, sip);
@@ -28,16 +25,8 @@ pub(super) static IMAP: Protocol = Protocol::named("imap", Over::Tcp, |_, p| {
 });
 pub(super) static STUN: Protocol =
     Protocol::named("stun", Over::Udp, |_, p| matches!(p, [0 | 1, _, _, l, 0x21, 0x12, 0xa4, 0x42, ..] if l % 4 == 0));
-pub(super) static QUIC: Protocol = Protocol::named("quic", Over::Udp, quic);
-pub(super) static DTLS: Protocol =
-    Protocol::named("dtls", Over::Udp, |_, p| matches!(p, [20..=26, 0xfe, 0xfd | 0xff, ..]) && p.len() > 13);
 pub(super) static SNMP: Protocol = Protocol::named("snmp", Over::Udp, snmp);
 pub(super) static NBNS: Protocol = Protocol::named("nbns", Over::Udp, |hint, p| hint.port(137) && nbns_header(p));
-
-/// A TLS record of any version that carries a hello, or an alert or other record with a sane length (RFC 8446 5.1).
-fn tls(_: &Hint, p: &[u8]) -> bool {
-    matches!(p, [22, 3, 0..=4, hi, _, 1 | 2, 0, ..] if *hi <= 0x48)
-}
 
 /// Request line or status line that ends in, or begins with, the version (RFC 3261 7.1).
 fn sip(_: &Hint, p: &[u8]) -> bool {
@@ -56,16 +45,6 @@ fn banner(p: &[u8], code: &[u8]) -> bool {
     p.strip_prefix(code).is_some_and(|rest| matches!(rest, [b' ' | b'-', ..]))
 }
 
-/// A long header of a version in use: 1, 2, drafts, Google's (RFC 9000 17.2), or version negotiation.
-fn quic(hint: &Hint, p: &[u8]) -> bool {
-    let [first, a, b, c, d, dcid_len, rest @ ..] = p else { return false };
-    let known = match [*a, *b, *c, *d] {
-        [0, 0, 0, 0] => hint.port(443),
-        [0, 0, 0, 1] | [0x6b, 0x33, 0x43, 0xcf] | [0xff, 0, 0, _] => first & 0x40 != 0,
-        [b'Q' | b'T', b'0', b'4' | b'5' | b'6', _] => true,
-        _ => false,
-    };
-    first & 0x80 != 0 && known && *dcid_len <= 20 && rest.len() > usize::from(*dcid_len)
 }
 
 /// A BER sequence of version 0, 1 or 3 and, for the first two, a community string (RFC 3416, RFC 3412).

@@ -12,9 +12,12 @@ mod mqtt;
 mod mysql;
 mod ntp;
 mod postgresql;
+mod quic;
 mod radius;
 mod redis;
 mod sql;
+mod ssh;
+mod tls;
 
 /// Every protocol that can be recognised, those with the longest signatures first: the first one that is certain has the flow.
 pub static PROTOCOLS: &[&Protocol] = &[
@@ -22,8 +25,8 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &http::HTTP,
     &http::GRAPHQL,
     &http::WEBSOCKET,
-    &probes::TLS,
-    &probes::SSH,
+    &tls::TLS,
+    &ssh::SSH,
     &probes::AMQP,
     &probes::SIP,
     &probes::SMB,
@@ -42,8 +45,8 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &diameter::PROTOCOL,
     &dhcp::PROTOCOL,
     &probes::STUN,
-    &probes::QUIC,
-    &probes::DTLS,
+    &quic::QUIC,
+    &tls::dtls::DTLS,
     &probes::SNMP,
     &dns::MDNS,
     &dns::LLMNR,
