@@ -45,8 +45,6 @@ fn banner(p: &[u8], code: &[u8]) -> bool {
     p.strip_prefix(code).is_some_and(|rest| matches!(rest, [b' ' | b'-', ..]))
 }
 
-}
-
 /// A BER sequence of version 0, 1 or 3 and, for the first two, a community string (RFC 3416, RFC 3412).
 fn snmp(_: &Hint, p: &[u8]) -> bool {
     let rest = match p {
