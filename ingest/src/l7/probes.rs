@@ -13,7 +13,6 @@ pub(super) static SSH: Protocol =
     Protocol::named("ssh", Over::Tcp, |_, p| p.starts_with(b"SSH-2.0-") || p.starts_with(b"SSH-1."));
 pub(super) static AMQP: Protocol =
     Protocol::named("amqp", Over::Tcp, |_, p| matches!(p, [b'A', b'M', b'Q', b'P', 0..=3, ..]));
-pub(super) static SIP: Protocol = Protocol::named("sip", Over::Any, sip);
 pub(super) static SMB: Protocol =
     Protocol::named("smb", Over::Tcp, |_, p| matches!(p, [0, _, _, _, 0xfe | 0xff, b'S', b'M', b'B', ..]));
 pub(super) static POSTGRES: Protocol = Protocol::named("postgres", Over::Tcp, postgres);
@@ -22,10 +21,6 @@ pub(super) static MONGODB: Protocol = Protocol::named("mongodb", Over::Tcp, mong
 pub(super) static RDP: Protocol =
     Protocol::named("rdp", Over::Tcp, |_, p| matches!(p, [3, 0, _, _, _, 0xe0 | 0xd0, _, _, _, _, 0, ..]));
 pub(super) static REDIS: Protocol = Protocol::named("redis", Over::Tcp, redis);
-pub(super) static SMTP: Protocol =
-    Protocol::named("smtp", Over::Tcp, |_, p| banner(p, b"220") && contains(p, b"SMTP") || smtp_greeting(p));
-pub(super) static FTP: Protocol =
-    Protocol::named("ftp", Over::Tcp, |hint, p| banner(p, b"220") && (hint.src_port == 21 || contains(p, b"FTP")));
 pub(super) static POP3: Protocol = Protocol::named("pop3", Over::Tcp, |hint, p| {
     p.starts_with(b"+OK ") && (hint.src_port == 110 || contains(p, b"POP3"))
 });
@@ -58,13 +53,6 @@ fn http(_: &Hint, p: &[u8]) -> bool {
 /// A TLS record of any version that carries a hello, or an alert or other record with a sane length (RFC 8446 5.1).
 fn tls(_: &Hint, p: &[u8]) -> bool {
     matches!(p, [22, 3, 0..=4, hi, _, 1 | 2, 0, ..] if *hi <= 0x48)
-}
-
-/// Request line or status line that ends in, or begins with, the version (RFC 3261 7.1).
-fn sip(_: &Hint, p: &[u8]) -> bool {
-    p.starts_with(b"SIP/2.0 ")
-        || p.first().is_some_and(u8::is_ascii_uppercase)
-            && p.split_once_str(b"\r\n").is_some_and(|(line, _)| line.ends_with(b" SIP/2.0"))
 }
 
 /// Startup, SSL, GSS or cancel request: a length and a code no other first message has.
@@ -123,16 +111,6 @@ fn redis(hint: &Hint, p: &[u8]) -> bool {
             || matches!(p, [b'$', b'0'..=b'9' | b'-', .., b'\r', b'\n'])
     };
     array(p) || hint.port(6379) && reply(p)
-}
-
-/// A client's EHLO or HELO.
-fn smtp_greeting(p: &[u8]) -> bool {
-    (p.starts_with(b"EHLO ") || p.starts_with(b"HELO ")) && p.ends_with(b"\r\n")
-}
-
-/// A three-digit greeting of one or several lines.
-fn banner(p: &[u8], code: &[u8]) -> bool {
-    p.strip_prefix(code).is_some_and(|rest| matches!(rest, [b' ' | b'-', ..]))
 }
 
 /// A long header of a version in use: 1, 2, drafts, Google's (RFC 9000 17.2), or version negotiation.

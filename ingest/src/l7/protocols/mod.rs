@@ -5,20 +5,32 @@ use super::{Protocol, probes};
 mod dhcp;
 mod diameter;
 mod dns;
+mod ftp;
 mod http;
+mod icmp;
 mod ldap;
 mod mqtt;
 mod ntp;
+mod proxy;
 mod radius;
+mod replies;
+mod sctp;
+mod sip;
+mod smtp;
+
+pub(super) use icmp::Icmp;
+pub(super) use sctp::Sctp;
 
 /// Every protocol that can be recognised, those with the longest signatures first: the first one that is certain has the flow.
 pub static PROTOCOLS: &[&Protocol] = &[
     &probes::HTTP2,
+    &proxy::PROTOCOL,
     &probes::HTTP,
     &probes::TLS,
     &probes::SSH,
     &probes::AMQP,
-    &probes::SIP,
+    &sip::TCP,
+    &sip::UDP,
     &probes::SMB,
     &probes::POSTGRES,
     &probes::MYSQL,
@@ -27,8 +39,8 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &probes::RDP,
     &ldap::PROTOCOL,
     &probes::REDIS,
-    &probes::SMTP,
-    &probes::FTP,
+    &smtp::PROTOCOL,
+    &ftp::PROTOCOL,
     &probes::POP3,
     &probes::IMAP,
     &dns::DNS_TCP,
@@ -44,4 +56,6 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &dns::DNS_UDP,
     &ntp::PROTOCOL,
     &radius::PROTOCOL,
+    &icmp::PROTOCOL,
+    &sctp::PROTOCOL,
 ];
