@@ -107,16 +107,16 @@ impl<'a> Out<'a> {
 
     /// Makes a row of a call. One of neither half makes none.
     pub(crate) fn emit<T: CallTable>(&mut self, call: &Call<'_>, row: T::Row<'_>) {
-        let error_type = call.error_type.or(match (call.request, call.response) {
+        let missing = match (call.request, call.response) {
             (None, _) => Some(ErrorType::NoRequest),
             (_, None) => Some(ErrorType::NoResponse),
             _ => None,
-        });
-        self.push::<T>(call, error_type, row);
+        };
+        self.push::<T>(call, call.error_type.or(missing), row);
     }
 
-    /// Makes a row of a message that nobody answers: it is whole with one half.
-    pub(crate) fn tell<T: CallTable>(&mut self, call: &Call<'_>, row: T::Row<'_>) {
+    /// Makes a row of a message that has no other half, and is whole without it: a notification, say.
+    pub(crate) fn emit_one_way<T: CallTable>(&mut self, call: &Call<'_>, row: T::Row<'_>) {
         self.push::<T>(call, call.error_type, row);
     }
 

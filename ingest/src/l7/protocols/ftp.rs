@@ -7,7 +7,7 @@ use super::replies::{self, Reply};
 use crate::{
     flow::Way,
     l7::{
-        call::{Call, CallColumns, CallRow, Half, call_table},
+        call::{Call, CallColumns, CallRow, ErrorType, Half, call_table},
         dissector::End,
         framed::{Frame, Framed, Message, Messages},
         out::Out,
@@ -117,6 +117,16 @@ impl Ftp {
     }
 
     fn emit(&self, command: Option<&Command>, reply: Option<(Way, Half, &Reply)>, out: &mut Out<'_>) {
+        self.emit_with(command, reply, None, out);
+    }
+
+    fn emit_with(
+        &self,
+        command: Option<&Command>,
+        reply: Option<(Way, Half, &Reply)>,
+        error_type: Option<ErrorType>,
+        out: &mut Out<'_>,
+    ) {
         let said = reply.map(|(_, _, reply)| reply);
         let preliminary = command.and_then(|c| c.preliminary);
         let code = said.map(|reply| reply.code.to_string());
@@ -138,7 +148,7 @@ impl Ftp {
             method: command.map(|c| c.verb.as_str()).or(is_greeting.then_some("greeting")),
             target: argument,
             status: code.as_deref(),
-            error_type: None,
+            error_type,
         };
         let row = FtpRow {
             argument,
@@ -147,7 +157,7 @@ impl Ftp {
             reply_code: said.map(|reply| reply.code),
             reply_text: said.map(|reply| reply.text.as_str()),
         };
-        if is_greeting { out.tell::<FtpBuilder>(&call, row) } else { out.emit::<FtpBuilder>(&call, row) }
+        if is_greeting { out.emit_one_way::<FtpBuilder>(&call, row) } else { out.emit::<FtpBuilder>(&call, row) }
     }
 }
 
@@ -174,7 +184,14 @@ impl Messages for Ftp {
         }
     }
 
-    fn lost(&mut self, _: Way, _: &mut Out<'_>) {}
+    /// Which replies are missing is not known, so that nothing waits on.
+    fn lost(&mut self, way: Way, out: &mut Out<'_>) {
+        if self.client != Some(way) {
+            while let Some(command) = self.waiting.take() {
+                self.emit_with(Some(&command), None, Some(ErrorType::Gap), out);
+            }
+        }
+    }
 
     fn begins(&self, way: Way, head: &[u8]) -> bool {
         let verb = || replies::words(head.split(|byte| *byte == b'\n').next().unwrap_or_default()).0;
@@ -239,6 +256,14 @@ mod tests {
         assert_eq!(select(&talk.rows(), &["method", "app_proto", "status"]), said);
         let server = talk.rows_of_server();
         assert_eq!(select(&server, &["status", "error_type"]), [["220", ""], ["234", "no_request"]]);
+        let gap = Talk::tcp(21)
+            .server("220 x\r\n")
+            .client("CWD a\r\n")
+            .server("250 ok\r\n")
+            .client("PWD\r\n")
+            .server("257 /\r\n");
+        let said = [["greeting", "220", ""], ["CWD", "", "gap"], ["PWD", "", "gap"], ["", "257", "no_request"]];
+        assert_eq!(select(&gap.rows_without(2), &["method", "status", "error_type"]), said);
         let long = vec![b'x'; 40_000];
         let talk = Talk::tcp(21).server("220 x\r\n").client(long).client("NOOP\r\n").server("200 ok\r\n");
         assert_eq!(select(&talk.rows_from(0)[1..], &["method", "status"]), [["NOOP", "200"]]);

@@ -211,7 +211,7 @@ fn emit(request: Option<&Said>, reply: Option<&Said>, out: &mut Out<'_>) {
         quoted_dst_ip: quoted.map(|q| q.dst),
         quoted_dst_port: quoted.and_then(|q| q.ports).map(|ports| ports.1),
     };
-    if role == Role::Alone { out.tell::<IcmpBuilder>(&call, row) } else { out.emit::<IcmpBuilder>(&call, row) }
+    if role == Role::Alone { out.emit_one_way::<IcmpBuilder>(&call, row) } else { out.emit::<IcmpBuilder>(&call, row) }
 }
 
 /// What a redirect points to, or neighbour discovery is about.

@@ -3,13 +3,16 @@
 use super::{Protocol, probes};
 
 mod dhcp;
+mod dhcpv6;
 mod diameter;
 mod dns;
 mod ftp;
 mod http;
 mod icmp;
 mod ldap;
+mod memcached;
 mod mqtt;
+mod nats;
 mod ntp;
 mod proxy;
 mod radius;
@@ -25,6 +28,7 @@ pub(super) use sctp::Sctp;
 pub static PROTOCOLS: &[&Protocol] = &[
     &probes::HTTP2,
     &proxy::PROTOCOL,
+    &nats::PROTOCOL,
     &probes::HTTP,
     &probes::TLS,
     &probes::SSH,
@@ -36,6 +40,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &probes::MYSQL,
     &probes::MONGODB,
     &mqtt::PROTOCOL,
+    &memcached::PROTOCOL,
     &probes::RDP,
     &ldap::PROTOCOL,
     &probes::REDIS,
@@ -46,6 +51,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &dns::DNS_TCP,
     &diameter::PROTOCOL,
     &dhcp::PROTOCOL,
+    &dhcpv6::PROTOCOL,
     &probes::STUN,
     &probes::QUIC,
     &probes::DTLS,

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use wiretape_engine::column::{I64, Symbol, U16, U32};
+use wiretape_engine::column::{I64, U16, U32};
 
 use crate::{
     flow::{Pair, Way},
@@ -263,7 +263,7 @@ fn tell_data(way: Way, data: &Data, error_type: Option<ErrorType>, out: &mut Out
         receive_window: None,
         cause_code: None,
     };
-    out.tell::<SctpBuilder>(&call, row);
+    out.emit_one_way::<SctpBuilder>(&call, row);
 }
 
 fn emit(asked: Option<&Control>, answer: Option<&Control>, out: &mut Out<'_>) {
@@ -294,7 +294,7 @@ fn emit(asked: Option<&Control>, answer: Option<&Control>, out: &mut Out<'_>) {
         cause_code: first.cause,
     };
     let is_question = answer_of(first.kind).is_some() || is_answer(first.kind);
-    if is_question { out.emit::<SctpBuilder>(&call, row) } else { out.tell::<SctpBuilder>(&call, row) }
+    if is_question { out.emit::<SctpBuilder>(&call, row) } else { out.emit_one_way::<SctpBuilder>(&call, row) }
 }
 
 impl Dissector for Sctp {

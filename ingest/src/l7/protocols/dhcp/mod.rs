@@ -177,7 +177,7 @@ impl Dhcp {
         };
         let silent = matches!(first.kind(), "release" | "decline");
         if silent || crosses_flows(out) {
-            out.tell::<DhcpBuilder>(&call, row)
+            out.emit_one_way::<DhcpBuilder>(&call, row)
         } else {
             out.emit::<DhcpBuilder>(&call, row)
         }

@@ -195,7 +195,7 @@ fn emit(asked: Option<&Asked>, last: Option<(Way, Half, &Response)>, out: &mut O
     };
     let nobody_answers =
         operation.is_some_and(Operation::is_silent) || asked.is_none() && call.method == Some("notice");
-    if nobody_answers { out.tell::<LdapBuilder>(&call, row) } else { out.emit::<LdapBuilder>(&call, row) }
+    if nobody_answers { out.emit_one_way::<LdapBuilder>(&call, row) } else { out.emit::<LdapBuilder>(&call, row) }
 }
 
 impl Messages for Ldap {

@@ -192,7 +192,7 @@ impl Mqtt {
             user_properties: user_properties.as_deref(),
         };
         let is_silent = request.is_some_and(Packet::is_silent);
-        if is_silent { out.tell::<MqttBuilder>(&call, row) } else { out.emit::<MqttBuilder>(&call, row) }
+        if is_silent { out.emit_one_way::<MqttBuilder>(&call, row) } else { out.emit::<MqttBuilder>(&call, row) }
     }
 
     /// Topics that a number stands for (version 5).

@@ -189,7 +189,7 @@ fn emit(asked: Option<&Asked>, last: Option<(Way, Half, &Said)>, out: &mut Out<'
         response_body: response.and_then(|s| s.body.as_deref()),
     };
     // An ACK is answered by nobody (RFC 3261 section 17).
-    if method == "ACK" { out.tell::<SipBuilder>(&call, row) } else { out.emit::<SipBuilder>(&call, row) }
+    if method == "ACK" { out.emit_one_way::<SipBuilder>(&call, row) } else { out.emit::<SipBuilder>(&call, row) }
 }
 
 impl Messages for Sip {

@@ -7,7 +7,7 @@ use super::replies::{self, Reply};
 use crate::{
     flow::Way,
     l7::{
-        call::{Call, CallColumns, CallRow, Half, call_table},
+        call::{Call, CallColumns, CallRow, ErrorType, Half, call_table},
         dissector::End,
         framed::{Frame, Framed, Message, Messages},
         out::Out,
@@ -249,6 +249,16 @@ impl Smtp {
     }
 
     fn emit(&self, asked: Option<&Command>, reply: Option<(Way, Half, &Reply)>, out: &mut Out<'_>) {
+        self.emit_with(asked, reply, None, out);
+    }
+
+    fn emit_with(
+        &self,
+        asked: Option<&Command>,
+        reply: Option<(Way, Half, &Reply)>,
+        error_type: Option<ErrorType>,
+        out: &mut Out<'_>,
+    ) {
         let said = reply.map(|(_, _, reply)| reply);
         let code = said.map(|reply| reply.code.to_string());
         let is_greeting = asked.is_none() && self.hello.is_none() && said.is_some_and(|r| matches!(r.code, 220 | 554));
@@ -263,7 +273,7 @@ impl Smtp {
             method: asked.map(|c| c.verb).or(is_greeting.then_some("greeting")),
             target: asked.and_then(|c| c.subject.as_deref()).or(argument),
             status: code.as_deref(),
-            error_type: None,
+            error_type,
         };
         let row = SmtpRow {
             argument,
@@ -275,7 +285,7 @@ impl Smtp {
             subject: asked.and_then(|c| c.subject.as_deref()),
             data_bytes: asked.and_then(|c| c.data_bytes),
         };
-        if is_greeting { out.tell::<SmtpBuilder>(&call, row) } else { out.emit::<SmtpBuilder>(&call, row) }
+        if is_greeting { out.emit_one_way::<SmtpBuilder>(&call, row) } else { out.emit::<SmtpBuilder>(&call, row) }
     }
 }
 
@@ -319,9 +329,18 @@ impl Messages for Smtp {
         }
     }
 
-    fn lost(&mut self, way: Way, _: &mut Out<'_>) {
-        if self.client == Some(way) && self.mode != Mode::Data {
-            self.mode = Mode::Commands;
+    /// Which replies are missing is not known, so that nothing waits on.
+    fn lost(&mut self, way: Way, out: &mut Out<'_>) {
+        if self.client == Some(way) {
+            if self.mode != Mode::Data {
+                self.mode = Mode::Commands;
+            }
+            return;
+        }
+        while let Some(asked) = self.waiting.take() {
+            if let Asked::Command(command) | Asked::Message(command) = asked {
+                self.emit_with(Some(&command), None, Some(ErrorType::Gap), out);
+            }
         }
     }
 
