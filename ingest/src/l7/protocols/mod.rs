@@ -20,6 +20,7 @@ mod replies;
 mod sctp;
 mod sip;
 mod smtp;
+mod tds;
 
 pub(super) use icmp::Icmp;
 pub(super) use sctp::Sctp;
@@ -41,6 +42,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &probes::MONGODB,
     &mqtt::PROTOCOL,
     &memcached::PROTOCOL,
+    &tds::PROTOCOL,
     &probes::RDP,
     &ldap::PROTOCOL,
     &probes::REDIS,
