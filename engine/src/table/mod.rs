@@ -209,6 +209,7 @@ pub trait Builder: std::fmt::Debug + Send {
 /// `first` and then `second`; `N` is their number. For the declarations of tables.
 #[doc(hidden)]
 #[must_use]
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time, where a place out of bounds is an error")]
 pub const fn joined<const N: usize>(first: &[ColumnDef], second: &[ColumnDef]) -> [ColumnDef; N] {
     let mut all = [ColumnDef::new("", Kind::Ts, false, ""); N];
     let mut at = 0;

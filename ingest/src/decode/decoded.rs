@@ -128,4 +128,6 @@ pub struct IcmpHeader {
     pub code: u8,
     /// Identifier of echo, timestamp, information and address mask messages.
     pub id: Option<u16>,
+    /// Second word of the header: identifier and sequence number, address of a gateway, MTU, pointer; 0 where it is cut off.
+    pub word: u32,
 }

@@ -160,7 +160,8 @@ fn icmp_header(cursor: &Cursor<'_>, is_v6: bool) -> Option<IcmpHeader> {
         Some(&[_, _, _, _, i0, i1]) if has_id => Some(u16::from_be_bytes([i0, i1])),
         _ => None,
     };
-    Some(IcmpHeader { kind, code, id })
+    let word = cursor.peek().map_or(0, |&[_, _, _, _, a, b, c, d]| u32::from_be_bytes([a, b, c, d]));
+    Some(IcmpHeader { kind, code, id, word })
 }
 
 /// SCTP common header (RFC 9260 section 3.1); the payload is its chunks.

@@ -26,6 +26,7 @@ pub(crate) const ICMP: u8 = 1;
 pub(crate) const TCP: u8 = 6;
 pub(crate) const UDP: u8 = 17;
 pub(crate) const ICMPV6: u8 = 58;
+pub(crate) const SCTP: u8 = 132;
 
 /// Stands for "no VLAN"; ids are 12 bits wide.
 const NO_VLAN: u16 = u16::MAX;

@@ -33,7 +33,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use key::{TCP, UDP};
+pub(crate) use key::{SCTP, TCP, UDP};
 pub(crate) use pair::{Pair, Way};
 pub(crate) use record::Ends;
 pub(crate) use table::Ended;

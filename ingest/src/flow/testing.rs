@@ -73,7 +73,7 @@ impl Made {
 /// An ICMP or ICMPv6 packet, by the addresses.
 pub(crate) fn icmp(src: &str, dst: &str, kind: u8, code: u8, id: Option<u16>) -> Decoded<'static> {
     let proto = if src.contains(':') { 58 } else { 1 };
-    Decoded { icmp: Some(IcmpHeader { kind, code, id }), ..bare(proto, src, dst) }
+    Decoded { icmp: Some(IcmpHeader { kind, code, id, word: 0 }), ..bare(proto, src, dst) }
 }
 
 /// A packet without transport header.

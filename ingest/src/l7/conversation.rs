@@ -4,12 +4,13 @@ use super::{
     dissector::{Chunk, Dissector, End, Gap},
     out::{Out, Rows},
     protocol::{self, Hint},
+    protocols::{Icmp, Sctp},
     reassembly::{Half, Piece, Segment},
     stamp::Stamp,
 };
 use crate::{
-    decode::Decoded,
-    flow::{Ends, Pair, TCP, Way, flag},
+    decode::{Decoded, IcmpHeader},
+    flow::{Ends, Pair, SCTP, TCP, Way, flag},
 };
 
 /// Bytes of each direction that are looked at to tell the protocol: the longest first line that is needed is far shorter.
@@ -32,6 +33,8 @@ enum State {
     Probing(Box<Probing>),
     /// It is being read.
     Read(Box<dyn Dissector>),
+    /// It is ICMP, whose messages are their headers.
+    Icmp(Box<Icmp>),
     /// It is not read.
     Silent,
 }
@@ -62,8 +65,16 @@ impl Conversation {
         if matches!(self.state, State::Silent) {
             return None;
         }
+        if let Some(header) = &packet.icmp {
+            self.icmp(way, at, header, packet, rows);
+            return None;
+        }
         let hint = Hint::of(packet)?;
         let Conversation { ends, halves, state } = self;
+        if hint.ip_proto == SCTP && matches!(state, State::Probing(_)) {
+            // What it carries is recognised from its messages.
+            *state = State::Read(Box::new(Sctp::default()));
+        }
         let mut reader = Reader { state, out: Out::new(rows, ends), hint };
         let len = packet.payload_len.unwrap_or(0);
         match &packet.tcp {
@@ -94,6 +105,17 @@ impl Conversation {
         reader.out.spoken
     }
 
+    fn icmp(&mut self, way: Way, at: Stamp, header: &IcmpHeader, packet: &Decoded<'_>, rows: &mut Rows) {
+        if matches!(self.state, State::Probing(_)) {
+            self.state = State::Icmp(Box::default());
+        }
+        let mut out = Out::new(rows, &self.ends);
+        // A fragment that does not complete its datagram has no length.
+        if let (State::Icmp(icmp), Some(len)) = (&mut self.state, packet.payload_len) {
+            icmp.message(way, at, header, packet.payload, len, &mut out);
+        }
+    }
+
     /// Nothing more comes.
     pub(super) fn end(&mut self, end: End, rows: &mut Rows) {
         let Conversation { ends, halves, state } = self;
@@ -104,6 +126,7 @@ impl Conversation {
         halves.back.flush(&mut |piece| reader.piece(Way::In, piece));
         match std::mem::replace(state, State::Silent) {
             State::Read(mut dissector) => dissector.end(end, &mut Out::new(rows, ends)),
+            State::Icmp(mut icmp) => icmp.end(&mut Out::new(rows, ends)),
             State::Probing(_) => rows.counters.unrecognised += 1,
             State::Silent => {}
         }
@@ -116,6 +139,7 @@ impl Conversation {
         let pending = match &self.state {
             State::Probing(p) => p.size_bytes(),
             State::Read(dissector) => dissector.size_bytes(),
+            State::Icmp(icmp) => icmp.size_bytes(),
             State::Silent => 0,
         };
         (pending, waiting)
@@ -155,7 +179,7 @@ impl Reader<'_, '_> {
                 Piece::Gap(..) => probing.forget(way),
                 Piece::End(_) => {}
             },
-            State::Silent => {}
+            State::Icmp(_) | State::Silent => {}
         }
     }
 

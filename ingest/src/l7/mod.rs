@@ -76,7 +76,7 @@ impl L7 {
         }
         let slot = self.conversations.get_mut(place)?;
         // What says nothing, a scan for example, takes no memory here.
-        if slot.is_none() && packet.payload_len.unwrap_or(0) == 0 {
+        if slot.is_none() && packet.payload_len.unwrap_or(0) == 0 && packet.icmp.is_none() {
             return None;
         }
         let conversation = slot.get_or_insert_with(|| Box::new(Conversation::new(flows.ends(flow.place))));

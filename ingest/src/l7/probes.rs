@@ -8,15 +8,10 @@ use super::protocol::{Hint, Over, Protocol};
 
 pub(super) static AMQP: Protocol =
     Protocol::named("amqp", Over::Tcp, |_, p| matches!(p, [b'A', b'M', b'Q', b'P', 0..=3, ..]));
-pub(super) static SIP: Protocol = Protocol::named("sip", Over::Any, sip);
 pub(super) static SMB: Protocol =
     Protocol::named("smb", Over::Tcp, |_, p| matches!(p, [0, _, _, _, 0xfe | 0xff, b'S', b'M', b'B', ..]));
 pub(super) static RDP: Protocol =
     Protocol::named("rdp", Over::Tcp, |_, p| matches!(p, [3, 0, _, _, _, 0xe0 | 0xd0, _, _, _, _, 0, ..]));
-pub(super) static SMTP: Protocol =
-    Protocol::named("smtp", Over::Tcp, |_, p| banner(p, b"220") && contains(p, b"SMTP") || smtp_greeting(p));
-pub(super) static FTP: Protocol =
-    Protocol::named("ftp", Over::Tcp, |hint, p| banner(p, b"220") && (hint.src_port == 21 || contains(p, b"FTP")));
 pub(super) static POP3: Protocol = Protocol::named("pop3", Over::Tcp, |hint, p| {
     p.starts_with(b"+OK ") && (hint.src_port == 110 || contains(p, b"POP3"))
 });
@@ -27,23 +22,6 @@ pub(super) static STUN: Protocol =
     Protocol::named("stun", Over::Udp, |_, p| matches!(p, [0 | 1, _, _, l, 0x21, 0x12, 0xa4, 0x42, ..] if l % 4 == 0));
 pub(super) static SNMP: Protocol = Protocol::named("snmp", Over::Udp, snmp);
 pub(super) static NBNS: Protocol = Protocol::named("nbns", Over::Udp, |hint, p| hint.port(137) && nbns_header(p));
-
-/// Request line or status line that ends in, or begins with, the version (RFC 3261 7.1).
-fn sip(_: &Hint, p: &[u8]) -> bool {
-    p.starts_with(b"SIP/2.0 ")
-        || p.first().is_some_and(u8::is_ascii_uppercase)
-            && p.split_once_str(b"\r\n").is_some_and(|(line, _)| line.ends_with(b" SIP/2.0"))
-}
-
-/// A client's EHLO or HELO.
-fn smtp_greeting(p: &[u8]) -> bool {
-    (p.starts_with(b"EHLO ") || p.starts_with(b"HELO ")) && p.ends_with(b"\r\n")
-}
-
-/// A three-digit greeting of one or several lines.
-fn banner(p: &[u8], code: &[u8]) -> bool {
-    p.strip_prefix(code).is_some_and(|rest| matches!(rest, [b' ' | b'-', ..]))
-}
 
 /// A BER sequence of version 0, 1 or 3 and, for the first two, a community string (RFC 3416, RFC 3412).
 fn snmp(_: &Hint, p: &[u8]) -> bool {

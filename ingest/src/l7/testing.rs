@@ -9,9 +9,12 @@ use arrow::{
 };
 
 use super::{L7, L7Counters, L7Limits, Stamp};
-use crate::flow::{
-    FlowConfig, FlowTable, Way, flag,
-    testing::{Made, tcp, udp},
+use crate::{
+    decode::Decoded,
+    flow::{
+        FlowConfig, FlowTable, Way, flag,
+        testing::{Made, tcp, udp},
+    },
 };
 
 /// When every talk begins.
@@ -187,12 +190,16 @@ impl Capture {
 
     /// A packet, `ms` milliseconds after the beginning.
     pub(crate) fn show(&mut self, ms: usize, made: &Made) {
+        self.show_packet(ms, &made.packet());
+    }
+
+    /// The same for a packet as decode gives it.
+    pub(crate) fn show_packet(&mut self, ms: usize, packet: &Decoded<'_>) {
         let ts_ns = START_NS + i64::try_from(ms).unwrap() * 1_000_000;
-        let packet = made.packet();
-        let observed = self.flows.observe(ts_ns, 60, &packet).unwrap();
+        let observed = self.flows.observe(ts_ns, 60, packet).unwrap();
         self.l7.end_all(&mut self.flows);
         let at = Stamp { ts_ns, packet_id: self.packets };
-        if let Some(app) = self.l7.packet(&self.flows, &observed, at, &packet) {
+        if let Some(app) = self.l7.packet(&self.flows, &observed, at, packet) {
             self.flows.set_app(observed.place, app);
         }
         self.packets += 1;

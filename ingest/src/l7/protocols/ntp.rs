@@ -146,7 +146,7 @@ impl Clock {
 
 /// Units of 2^-16 s.
 fn short_us(time: u32) -> i64 {
-    i64::from(time) * 1_000_000 >> 16
+    (i64::from(time) * 1_000_000) >> 16
 }
 
 fn emit(request: Option<&Said>, answer: Option<&Said>, out: &mut Out<'_>) {
@@ -180,7 +180,7 @@ fn emit(request: Option<&Said>, answer: Option<&Said>, out: &mut Out<'_>) {
         root_dispersion_us: clock.map(|c| short_us(c.root_dispersion)),
         server_time_us: clock.filter(|_| answer.is_some()).and_then(|c| {
             let units = c.transmit.checked_sub(c.receive)?;
-            i64::try_from(u128::from(units) * 1_000_000 >> 32).ok()
+            i64::try_from((u128::from(units) * 1_000_000) >> 32).ok()
         }),
     };
     if told.is_some() { out.emit_one_way::<NtpBuilder>(&call, row) } else { out.emit::<NtpBuilder>(&call, row) }

@@ -26,7 +26,7 @@ pub(super) fn switched(request: &mut Option<Request>, response: &Response) -> Op
     let protocol = upgrade(&response.said.fields).or_else(asked)?;
     match protocol.trim() {
         // The request is answered on stream 1 (RFC 7540 section 3.2).
-        "h2c" => Some(Box::new(request.clone().map_or_else(Http2::default, Http2::upgraded))),
+        "h2c" => Some(Box::new(request.take().map_or_else(Http2::default, Http2::upgraded))),
         "websocket" => Some(Box::new(WebSocket::new(request.as_ref(), response))),
         _ => None,
     }

@@ -36,7 +36,7 @@ call_table! {
         /// Topic of the will of a CONNECT.
         will_topic: Option<Text>,
         /// Packet identifier; NULL for packets without.
-        packet_id: Option<U16>,
+        packet_identifier: Option<U16>,
         /// Topic of a PUBLISH; of one that has only an alias (version 5), the topic it stands for.
         topic: Option<Text>,
         /// Quality of service of a PUBLISH: 0 at most once, 1 at least once, 2 exactly once.
@@ -178,7 +178,7 @@ impl Mqtt {
             keep_alive_s: request.and_then(|p| p.keep_alive_s),
             clean_start: request.and_then(|p| p.clean_start),
             will_topic: request.and_then(|p| p.will_topic.as_deref()),
-            packet_id: first.id,
+            packet_identifier: first.id,
             topic,
             qos: request.and_then(|p| p.qos),
             retain: request.and_then(|p| p.retain),

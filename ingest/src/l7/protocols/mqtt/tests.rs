@@ -31,7 +31,8 @@ fn connect(version: u8) -> Vec<u8> {
     )
 }
 
-const COLUMNS: [&str; 8] = ["method", "target", "status", "error_type", "packet_id", "qos", "payload", "src_ip"];
+const COLUMNS: [&str; 8] =
+    ["method", "target", "status", "error_type", "packet_identifier", "qos", "payload", "src_ip"];
 
 /// Proves a session of version 3.1.1: every quality of service, both ends publishing with the same identifier, pings.
 #[test]
