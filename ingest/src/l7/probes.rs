@@ -52,19 +52,6 @@ fn contains(p: &[u8], word: &[u8]) -> bool {
     p.get(..SEARCHED).unwrap_or(p).windows(word.len()).any(|window| window == word)
 }
 
-trait SplitOnce {
-    /// What is before and after the first `separator` within the first [`SEARCHED`] bytes.
-    fn split_once_str(&self, separator: &[u8]) -> Option<(&[u8], &[u8])>;
-}
-
-impl SplitOnce for [u8] {
-    fn split_once_str(&self, separator: &[u8]) -> Option<(&[u8], &[u8])> {
-        let searched = self.get(..SEARCHED).unwrap_or(self);
-        let at = searched.windows(separator.len()).position(|window| window == separator)?;
-        Some((self.get(..at)?, self.get(at + separator.len()..)?))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use crate::{
