@@ -15,6 +15,7 @@ fuzz_target!(init: seeds::write(seeds::capture), |data: &[u8]| {
     loop {
         match capture.next_event() {
             Ok(Some(Event::Interface(interface))) => interfaces.push(interface),
+            Ok(Some(Event::Secrets(_))) => {}
             Ok(Some(Event::Frame(frame))) => {
                 let interface = interfaces.get(frame.interface as usize).expect("an interface comes before its frames");
                 assert_eq!(interface.link_type, frame.link_type);

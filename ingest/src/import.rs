@@ -184,6 +184,7 @@ fn import_source(
     let state = loop {
         match source.next_event() {
             Ok(Some(Event::Interface(i))) => run.interfaces.push(i),
+            Ok(Some(Event::Secrets(log))) => run.pipeline.learn_secrets(log),
             Ok(Some(Event::Frame(frame))) => {
                 run.push(&frame)?;
                 seen += 1;
@@ -254,6 +255,7 @@ impl<'a> Run<'a> {
             while left > 0 && !stop.load(Ordering::Relaxed) {
                 match source.next_event()? {
                     Some(Event::Interface(i)) => self.interfaces.push(i),
+                    Some(Event::Secrets(log)) => self.pipeline.learn_secrets(log),
                     Some(Event::Frame(frame)) => {
                         self.pipeline.push(&frame, None);
                         left -= 1;

@@ -136,6 +136,14 @@ impl Pipeline {
         self.next_packet_id += 1;
     }
 
+    /// Takes in lines of a log of TLS secrets (SSLKEYLOGFILE): connections that begin from now on are opened with them, and
+    /// what is inside is read as if it had come in the clear.
+    pub fn learn_secrets(&mut self, log: &[u8]) {
+        if let Some(l7) = &mut self.l7 {
+            l7.learn_secrets(log);
+        }
+    }
+
     /// It is at least this late, though no packet says so.
     pub fn advance(&mut self, ts_ns: i64) {
         self.flows.advance(ts_ns);

@@ -27,6 +27,7 @@ mod protocols;
 mod reassembly;
 mod recognising;
 mod scope;
+mod secrets;
 mod stamp;
 #[cfg(test)]
 mod testing;
@@ -102,6 +103,11 @@ impl L7 {
         let before = conversation.size_bytes();
         conversation.end(if ended.reset { End::Reset } else { End::Quiet }, &mut self.rows);
         self.account(before, (0, 0));
+    }
+
+    /// Takes in a log of secrets: it opens the connections that begin from now on.
+    pub(crate) fn learn_secrets(&mut self, log: &[u8]) {
+        self.rows.secrets.learn(log);
     }
 
     /// Bytes of memory that rows hold.

@@ -12,6 +12,7 @@ use super::{
     limits::{L7Counters, L7Limits},
     names::{NameSource, Names},
     protocol, scope,
+    secrets::Secrets,
 };
 use crate::flow::{Ends, Way};
 
@@ -21,6 +22,7 @@ pub(crate) struct Rows {
     tables: Vec<Table>,
     by_type: HashMap<TypeId, usize>,
     names: Names,
+    pub(super) secrets: Secrets,
     pub(super) limits: L7Limits,
     pub(super) counters: L7Counters,
     capture_source: String,
@@ -41,6 +43,7 @@ impl Rows {
             tables: Vec::new(),
             by_type: HashMap::new(),
             names: Names::default(),
+            secrets: Secrets::default(),
             limits,
             counters: L7Counters::default(),
             capture_source,
@@ -98,11 +101,13 @@ pub(crate) struct Out<'a> {
     pub(super) next: Option<Box<dyn Dissector>>,
     /// What the flow turned out to be.
     pub(super) spoken: Option<u8>,
+    /// What is said was encrypted.
+    is_opened: bool,
 }
 
 impl<'a> Out<'a> {
     pub(super) fn new(rows: &'a mut Rows, ends: &'a Ends) -> Out<'a> {
-        Out { rows, ends, next: None, spoken: None }
+        Out { rows, ends, next: None, spoken: None, is_opened: false }
     }
 
     /// Makes a row of a call. One of neither half makes none.
@@ -140,7 +145,7 @@ impl<'a> Out<'a> {
             call_id: *next_call_id,
             flow_id: self.ends.flow_id,
             node: node.as_deref(),
-            capture_source,
+            capture_source: if self.is_opened { "keylog" } else { capture_source },
             app_proto: call.app_proto,
             src_ip: src.0,
             src_port: src.1,
@@ -168,6 +173,16 @@ impl<'a> Out<'a> {
     /// The flow is of this protocol, the most specific by now.
     pub(crate) fn speaks(&mut self, name: &'static str) {
         self.spoken = protocol::place(name).or(self.spoken);
+    }
+
+    /// For what is said inside an encrypted connection that was opened with its secrets.
+    pub(crate) fn opened(&mut self) -> Out<'_> {
+        Out { rows: &mut *self.rows, ends: self.ends, next: None, spoken: None, is_opened: true }
+    }
+
+    /// The secrets of connections that were logged.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.rows.secrets
     }
 
     /// Another dissector reads on from here, both ways. What is left of the chunk at hand is the caller's to pass on to it.

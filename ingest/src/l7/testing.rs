@@ -33,6 +33,8 @@ pub(crate) struct Talk {
     tcp: bool,
     server_port: u16,
     turns: Vec<(Way, Vec<u8>)>,
+    /// A log of TLS secrets.
+    secrets: String,
 }
 
 /// What the capture makes of it.
@@ -57,12 +59,17 @@ enum Cut {
 impl Talk {
     /// Over TCP, with a server on this port.
     pub(crate) fn tcp(server_port: u16) -> Talk {
-        Talk { tcp: true, server_port, turns: Vec::new() }
+        Talk { tcp: true, server_port, turns: Vec::new(), secrets: String::new() }
     }
 
     /// Over UDP: a turn is a datagram.
     pub(crate) fn udp(server_port: u16) -> Talk {
         Talk { tcp: false, ..Talk::tcp(server_port) }
+    }
+
+    /// With this log of TLS secrets.
+    pub(crate) fn secrets(self, log: String) -> Talk {
+        Talk { secrets: log, ..self }
     }
 
     /// The client says this next.
@@ -123,6 +130,7 @@ impl Talk {
 
     fn play(&self, cut: Cut) -> (Vec<Row>, L7Counters) {
         let mut capture = Capture::new();
+        capture.l7.learn_secrets(self.secrets.as_bytes());
         let (client, server) = ("10.0.0.1:40000", format!("10.0.0.2:{}", self.server_port));
         let made = |way: Way| match (self.tcp, way) {
             (true, Way::Out) => tcp(client, &server),

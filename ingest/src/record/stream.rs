@@ -149,6 +149,8 @@ impl Batch {
     fn push(&mut self, event: &Event<'_>) {
         self.events.push(match event {
             Event::Interface(interface) => Owned::Interface(interface.clone()),
+            // A recording's rows follow from its log of frames, and secrets are not in that.
+            Event::Secrets(_) => return,
             Event::Frame(f) => {
                 self.bytes.extend_from_slice(f.data);
                 Owned::Frame {

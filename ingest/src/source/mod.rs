@@ -74,6 +74,8 @@ const COMPRESSED_BYTES: usize = 256 * 1024;
 pub enum Event<'a> {
     /// The next interface, before any frame of it.
     Interface(Interface),
+    /// A log of TLS secrets (SSLKEYLOGFILE) that the file carries, before the packets that it opens.
+    Secrets(&'a [u8]),
     /// A packet. Its `interface` counts the interfaces announced so far from 0, over all sections of a file.
     Frame(Frame<'a>),
 }
@@ -99,6 +101,7 @@ enum Format {
 /// What a format's reader found: as an [`Event`], with the frame's data still a place in the buffer.
 enum Item {
     Interface(Interface),
+    Secrets(Range<usize>),
     Frame(FrameAt),
 }
 
@@ -193,6 +196,7 @@ impl CaptureFile {
                 Ok(Some(Event::Frame(Frame { ts_ns, interface, link_type, orig_len, data, direction })))
             }
             Ok(Some(Item::Interface(interface))) => Ok(Some(Event::Interface(interface))),
+            Ok(Some(Item::Secrets(at))) => Ok(Some(Event::Secrets(self.buffer.slice(at)))),
             Ok(None) => {
                 self.ended = true;
                 Ok(None)

@@ -7,11 +7,13 @@
 //! | 8 | … | body, padded to 4 bytes |
 //! | last 4 | 4 | total length again |
 //!
-//! Packets come from Enhanced, Simple and obsolete Packet Blocks. Every other block (names, statistics, secrets, custom, unknown)
-//! is passed over without being held in memory. Interfaces are numbered from 0 over all sections.
+//! Packets come from Enhanced, Simple and obsolete Packet Blocks. Secrets of TLS are handed on. Every other block (names, statistics,
+//! custom, unknown) is passed over without being held in memory. Interfaces are numbered from 0 over all sections.
 //!
 //! A Simple Packet Block has no time. Wireshark shows none and libpcap the epoch; here it gets the time of the packet before it
 //! (0 for the first), because a packet store is ordered by time and the file's order is all that is known.
+
+use std::ops::Range;
 
 use super::{
     Fault, FrameAt, Item, MAX_CAPTURED_BYTES,
@@ -27,6 +29,10 @@ const INTERFACE_DESCRIPTION: u32 = 1;
 const OBSOLETE_PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
 const ENHANCED_PACKET: u32 = 6;
+const DECRYPTION_SECRETS: u32 = 10;
+
+/// The type of secrets that are a log of TLS (section 4.7).
+const TLS_KEY_LOG: u32 = 0x544c_534b;
 
 const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 /// Type, length, and the length again.
@@ -97,9 +103,25 @@ impl Pcapng {
                     let block = take_block(buffer, self.order, kind, total, stored)?;
                     return self.block(buffer, kind, block).map(Some);
                 }
+                DECRYPTION_SECRETS if stored <= MAX_BLOCK_BYTES => {
+                    let block = take_block(buffer, self.order, kind, total, stored)?;
+                    if let Some(log) = self.secrets(buffer, block) {
+                        return Ok(Some(Item::Secrets(log)));
+                    }
+                }
                 _ => skip_block(buffer, self.order, total, stored)?,
             }
         }
+    }
+
+    /// Decryption Secrets Block (section 4.7): where the log of TLS secrets in it is, if it is one. One that cannot be read
+    /// opens nothing.
+    fn secrets(&self, buffer: &Buffer, block: Range<usize>) -> Option<Range<usize>> {
+        let bytes = buffer.slice(block.clone());
+        let len = usize::try_from(self.order.u32_at(bytes, 12)?).ok()?;
+        let begin = block.start.checked_add(16)?;
+        let end = begin.checked_add(len).filter(|end| *end <= block.end)?;
+        (self.order.u32_at(bytes, 8)? == TLS_KEY_LOG).then_some(begin..end)
     }
 
     /// Reads what a Section Header Block changes; the block itself is then passed over like any other (section 4.1).
@@ -121,7 +143,7 @@ impl Pcapng {
         Ok(())
     }
 
-    fn block(&mut self, buffer: &Buffer, kind: u32, block: std::ops::Range<usize>) -> Result<Item, Fault> {
+    fn block(&mut self, buffer: &Buffer, kind: u32, block: Range<usize>) -> Result<Item, Fault> {
         // The frame is cut off: 8 bytes before the body, 4 after.
         let body_at = block.start + 8;
         let body = buffer.slice(body_at..block.end.saturating_sub(4));
@@ -227,13 +249,7 @@ fn section_order(window: &[u8]) -> Option<Order> {
 
 /// Takes a whole block, its frame included, after checking that both its lengths agree.
 #[inline]
-fn take_block(
-    buffer: &mut Buffer,
-    order: Order,
-    kind: u32,
-    total: u32,
-    stored: u64,
-) -> Result<std::ops::Range<usize>, Fault> {
+fn take_block(buffer: &mut Buffer, order: Order, kind: u32, total: u32, stored: u64) -> Result<Range<usize>, Fault> {
     let whole = usize::try_from(stored).unwrap_or(usize::MAX);
     if stored > MAX_BLOCK_BYTES {
         return Err(Fault::Broken(format!(
@@ -241,7 +257,11 @@ fn take_block(
         )));
     }
     if !buffer.fill(whole) {
-        return Err(Fault::Short(if kind == INTERFACE_DESCRIPTION { "an interface block" } else { "a packet block" }));
+        return Err(Fault::Short(match kind {
+            INTERFACE_DESCRIPTION => "an interface block",
+            DECRYPTION_SECRETS => "a block",
+            _ => "a packet block",
+        }));
     }
     check_trailer(order.u32_at(buffer.window(), whole - 4), total)?;
     Ok(buffer.take(whole))

@@ -29,6 +29,7 @@ struct Kept {
 struct Outcome {
     interfaces: Vec<Interface>,
     frames: Vec<Kept>,
+    secrets: Vec<Vec<u8>>,
     /// How it ended, when not cleanly.
     error: Option<SourceError>,
 }
@@ -68,6 +69,7 @@ fn drain(mut capture: CaptureFile) -> Outcome {
     loop {
         match capture.next_event() {
             Ok(Some(Event::Interface(interface))) => outcome.interfaces.push(interface),
+            Ok(Some(Event::Secrets(log))) => outcome.secrets.push(log.to_vec()),
             Ok(Some(Event::Frame(f))) => {
                 assert!(
                     (f.interface as usize) < outcome.interfaces.len(),

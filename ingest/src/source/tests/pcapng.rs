@@ -122,6 +122,23 @@ fn a_simple_packet_before_any_other_has_time_zero() {
     assert_eq!(read(&file).whole()[0].ts_ns, 0);
 }
 
+/// Proves that a log of TLS secrets is handed on, that other secrets and broken ones are not, and that frames go on after them.
+#[test]
+fn secrets_of_tls_are_handed_on() {
+    for order in [Order::Little, Order::Big] {
+        let secrets = |kind: u32, len: u32| {
+            block(order, 10, &[&u32(order, kind)[..], &u32(order, len), b"CLIENT_RANDOM"].concat())
+        };
+        let blocks =
+            [secrets(0x544c_534b, 13), secrets(0x5353_484b, 13), secrets(0x544c_534b, 99), block(order, 10, &[])];
+        let packet = enhanced(order, 0, 7, 1, b"x", &[]);
+        let file = [section(order), blocks.concat(), interface(order, 1, 0, &[]), packet].concat();
+        let outcome = read(&file);
+        assert_eq!(outcome.secrets, [b"CLIENT_RANDOM"]);
+        assert_eq!(outcome.whole().len(), 1);
+    }
+}
+
 #[test]
 fn a_block_of_unknown_kind_may_be_longer_than_memory_allows() {
     let l = Order::Little;

@@ -47,6 +47,20 @@ impl Chain {
         Some(chain)
     }
 
+    /// Reads a Certificate message of 1.3 (RFC 8446 4.4.2).
+    pub(super) fn parse_13(mut body: Bytes<'_>) -> Option<Chain> {
+        let (_context, mut list) = (body.vec8()?, body.vec24()?);
+        let first = list.vec24()?.0;
+        list.vec16()?;
+        let mut chain = Chain { len: 1, sha256: sha256_hex(first), ..Chain::default() };
+        while !list.is_empty() && chain.len < MAX_CHAIN {
+            let _certificate = (list.vec24()?, list.vec16()?);
+            chain.len += 1;
+        }
+        chain.read(first);
+        Some(chain)
+    }
+
     fn read(&mut self, der: &[u8]) {
         let Ok((_, certificate)) = X509Certificate::from_der(der) else { return };
         let validity = certificate.validity();

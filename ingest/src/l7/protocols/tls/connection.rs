@@ -22,6 +22,7 @@ pub(super) mod record {
     pub(crate) const CHANGE_CIPHER_SPEC: u8 = 20;
     pub(crate) const ALERT: u8 = 21;
     pub(crate) const HANDSHAKE: u8 = 22;
+    pub(crate) const DATA: u8 = 23;
     pub(crate) const HEARTBEAT: u8 = 24;
 }
 

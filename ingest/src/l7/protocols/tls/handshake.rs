@@ -1,6 +1,7 @@
 //! What two ends say of a handshake before it is encrypted, message by message: the same over TLS, DTLS and QUIC.
 
 use super::{
+    bytes::Bytes,
     certificate::Chain,
     ciphers,
     hello::{ClientHello, ServerHello, extension},
@@ -37,6 +38,8 @@ pub(crate) struct Handshake {
     group: Option<u16>,
     /// Some message could not be read.
     pub(crate) malformed: bool,
+    /// The part that is encrypted from 1.3 on was opened.
+    pub(crate) is_opened: bool,
 }
 
 impl Handshake {
@@ -82,6 +85,19 @@ impl Handshake {
             kind::SERVER_HELLO_DONE => self.server_done = true,
             _ => {}
         }
+    }
+
+    /// Takes in what a server of 1.3 says of its choices, opened.
+    pub(super) fn encrypted_extensions(&mut self, body: Bytes<'_>) {
+        self.is_opened = true;
+        if let Some(server) = &mut self.server {
+            server.alpn = ServerHello::alpn_of(body);
+        }
+    }
+
+    /// Takes in the certificates of a server of 1.3, opened.
+    pub(super) fn encrypted_certificate(&mut self, body: Bytes<'_>) {
+        self.chain = Chain::parse_13(body).map(Box::new);
     }
 
     /// The server's final choice, if it has been made.

@@ -40,6 +40,7 @@ pub(crate) fn is_grease(value: u16) -> bool {
 pub(crate) struct ClientHello {
     /// The version field, which no longer tells the version since 1.3.
     pub(crate) version: u16,
+    pub(crate) random: [u8; 32],
     pub(crate) cipher_suites: Vec<u16>,
     pub(crate) extensions: Vec<u16>,
     pub(crate) sni: Option<String>,
@@ -58,6 +59,7 @@ pub(crate) struct ClientHello {
 pub(crate) struct ServerHello {
     /// The version field.
     pub(crate) legacy_version: u16,
+    pub(crate) random: [u8; 32],
     pub(crate) version: u16,
     pub(crate) cipher_suite: u16,
     pub(crate) extensions: Vec<u16>,
@@ -94,7 +96,8 @@ impl ClientHello {
 
     fn fill(&mut self, mut body: Bytes<'_>, datagrams: bool) -> Option<()> {
         self.version = body.u16()?;
-        let (_random, _session_id) = (body.take(32)?, body.vec8()?);
+        self.random = body.take(32)?.try_into().ok()?;
+        let _session_id = body.vec8()?;
         if datagrams {
             body.vec8()?;
         }
@@ -173,7 +176,8 @@ impl ServerHello {
     fn fill(&mut self, mut body: Bytes<'_>) -> Option<()> {
         self.legacy_version = body.u16()?;
         self.version = self.legacy_version;
-        self.is_retry = body.take(32)? == RETRY_RANDOM;
+        self.random = body.take(32)?.try_into().ok()?;
+        self.is_retry = self.random == RETRY_RANDOM;
         // Drafts of 1.3 before the 22nd left out what is no longer used.
         let is_early_draft = (0x7f00..0x7f16).contains(&self.version);
         if !is_early_draft {
@@ -201,6 +205,18 @@ impl ServerHello {
             self.cipher_suite = body.u16()?;
         }
         self.extensions(body)
+    }
+
+    /// The application protocol in a list of extensions.
+    pub(super) fn alpn_of(mut body: Bytes<'_>) -> Option<String> {
+        let mut extensions = body.vec16()?;
+        while !extensions.is_empty() {
+            let (kind, mut data) = (extensions.u16()?, extensions.vec16()?);
+            if kind == extension::ALPN {
+                return data.vec16()?.vec8().map(|name| text(name.0));
+            }
+        }
+        None
     }
 
     fn extensions(&mut self, mut body: Bytes<'_>) -> Option<()> {

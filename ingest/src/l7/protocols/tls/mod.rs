@@ -12,6 +12,7 @@ use crate::{
 };
 use connection::{Connection, record};
 use handshake::MessageBuffer;
+use open::Opening;
 use row::{TLS_TABLE, TlsBuilder};
 
 pub(super) mod bytes;
@@ -25,6 +26,7 @@ pub(super) mod hello;
 #[cfg(test)]
 pub(super) mod made;
 pub(super) mod names;
+mod open;
 pub(super) mod row;
 
 /// Bytes of a record at most: its header, 2^14 bytes, and what encryption may add (RFC 5246 6.2.3).
@@ -49,26 +51,62 @@ fn is_hello(_: &Hint, p: &[u8]) -> bool {
     }
 }
 
-/// The records of one connection until its handshake is over.
+/// The records of one connection until its handshake is over, and after that if they can be opened.
 #[derive(Debug)]
 struct Records {
     connection: Connection,
     messages: Pair<MessageBuffer>,
     /// Who has sent a record.
     speaks: Pair<bool>,
+    opening: Option<Box<Opening>>,
+    /// The handshake is a row.
+    is_over: bool,
 }
 
 impl Records {
     fn new() -> Records {
-        Records { connection: Connection::new("tls"), messages: Pair::default(), speaks: Pair::default() }
+        Records {
+            connection: Connection::new("tls"),
+            messages: Pair::default(),
+            speaks: Pair::default(),
+            opening: None,
+            is_over: false,
+        }
     }
 }
 
 impl Records {
+    /// Whether what this end sends is encrypted by now.
+    fn is_ciphered(&self, way: Way) -> bool {
+        self.is_over || self.connection.is_ciphered(way)
+    }
+
+    /// A record that says nothing in the clear.
+    fn opaque(&mut self, way: Way, kind: u8, message: &Message<'_>, out: &mut Out<'_>) {
+        let is_ciphered = self.is_ciphered(way);
+        if self.opening.is_none() {
+            self.opening = Opening::of(&self.connection, out).map(Box::new);
+        }
+        let mut is_over = !self.is_over && self.connection.opaque(way, kind, kind == record::CHANGE_CIPHER_SPEC);
+        if let Some(opening) = &mut self.opening {
+            let is_finished =
+                opening.is_of(kind, is_ciphered) && opening.record(way, message, &mut self.connection, out);
+            // The row of a handshake that is encrypted waits for its end.
+            is_over = if opening.is_13() { is_finished } else { is_over } || opening.is_hopeless();
+        }
+        if is_over && !self.is_over {
+            self.connection.emit(false, out);
+            self.is_over = true;
+        }
+        if self.is_over && self.opening.as_ref().is_none_or(|opening| opening.is_hopeless()) {
+            out.hand_over(Box::new(PassedOver));
+        }
+    }
+
     /// How long a hello in the form of SSL 2.0 is, if the conversation begins with one: its second byte says so.
     fn hello_v2_len(&self, head: &[u8]) -> Option<u64> {
         match head {
-            [0x80, len, 1, 3, ..] if self.connection.client.is_none() => Some(2 + u64::from(*len)),
+            [0x80, len, 1, 3, ..] if self.connection.client.is_none() && !self.is_over => Some(2 + u64::from(*len)),
             _ => None,
         }
     }
@@ -99,7 +137,7 @@ impl Messages for Records {
         let [kind, _, _, _, _, body @ ..] = message.bytes else { return };
         *self.speaks.of_mut(way) = true;
         match (*kind, body) {
-            (record::HANDSHAKE, _) if !self.connection.is_ciphered(way) => {
+            (record::HANDSHAKE, _) if !self.is_ciphered(way) => {
                 self.connection.says(way, body.first().copied(), message.span, message.len);
                 let messages = self.messages.of_mut(way);
                 messages.push(body);
@@ -111,18 +149,16 @@ impl Messages for Records {
             (record::ALERT, [level, description]) => {
                 self.connection.alert(way, [*level, *description], message.span, message.len);
             }
-            (kind, _) => {
-                if self.connection.opaque(way, kind, kind == record::CHANGE_CIPHER_SPEC) {
-                    self.connection.emit(false, out);
-                    out.hand_over(Box::new(PassedOver));
-                }
-            }
+            (kind, _) => self.opaque(way, kind, &message, out),
         }
     }
 
     fn lost(&mut self, way: Way, _: &mut Out<'_>) {
         self.messages.of_mut(way).clear();
         self.connection.fails(ErrorType::Gap);
+        if let Some(opening) = &mut self.opening {
+            opening.lost(way);
+        }
     }
 
     fn begins(&self, _: Way, head: &[u8]) -> bool {
@@ -131,10 +167,23 @@ impl Messages for Records {
 
     fn end(&mut self, end: End, out: &mut Out<'_>) {
         self.connection.emit(end == End::Reset, out);
+        if let Some(mut opening) = self.opening.take() {
+            opening.end(end, out);
+        }
+    }
+
+    fn closed(&mut self, way: Way, out: &mut Out<'_>) {
+        if let Some(opening) = &mut self.opening {
+            opening.closed(way, out);
+        }
     }
 
     fn size_bytes(&self) -> usize {
-        self.connection.handshake.size_bytes() + self.messages.out.size_bytes() + self.messages.back.size_bytes()
+        let opening = self.opening.as_ref().map_or(0, |opening| opening.size_bytes());
+        opening
+            + self.connection.handshake.size_bytes()
+            + self.messages.out.size_bytes()
+            + self.messages.back.size_bytes()
     }
 }
 

@@ -36,7 +36,7 @@ call_table! {
         cipher_suite_name: Option<Symbol> [row_index()],
         /// Names of the cipher suites offered, in the client's order; 0x<number> for one without a name, GREASE (RFC 8701).
         cipher_suites: TextList,
-        /// Application protocol chosen (RFC 7301), where the server says so in the clear, before 1.3.
+        /// Application protocol chosen (RFC 7301), where the server says so in the clear, before 1.3, or it was opened.
         alpn: Option<Symbol> [row_index()],
         /// Application protocols offered.
         alpn_offered: TextList,
@@ -56,7 +56,7 @@ call_table! {
         early_data: Option<Bool>,
         /// The client hello has an encrypted one in it, or pretends to (ECH).
         ech: Option<Bool>,
-        /// The server asked for a certificate of the client; NULL where that is encrypted, from 1.3 on.
+        /// The server asked for a certificate of the client; NULL where that is encrypted, from 1.3 on, and was not opened.
         client_certificate_requested: Option<Bool>,
         /// JA3 fingerprint of the client hello, MD5.
         ja3: Option<Symbol> [row_index()],
@@ -68,7 +68,7 @@ call_table! {
         ja3s_text: Option<Text>,
         /// JA4 fingerprint of the client hello.
         ja4: Option<Symbol> [row_index()],
-        /// Subject of the server's certificate; this and what follows of it are NULL from 1.3 on, where it is encrypted.
+        /// Subject of the server's certificate; this and what follows of it are NULL from 1.3 on, where it is encrypted, unless it was opened.
         cert_subject: Option<Text>,
         /// Its issuer.
         cert_issuer: Option<Text>,
@@ -215,7 +215,7 @@ pub(super) fn emit(call: &Call<'_>, handshake: &Handshake, seen: Seen, out: &mut
             early_data: offers(extension::EARLY_DATA),
             ech: offers(extension::ENCRYPTED_CLIENT_HELLO),
             client_certificate_requested: server
-                .filter(|_| !handshake.is_encrypted())
+                .filter(|_| handshake.is_opened || !handshake.is_encrypted())
                 .map(|_| handshake.client_certificate_requested),
             ja3: words.ja3.as_ref().map(|(hash, _)| hash.as_str()),
             ja3_text: words.ja3.as_ref().map(|(_, text)| text.as_str()),

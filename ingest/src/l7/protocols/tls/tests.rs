@@ -175,7 +175,7 @@ fn a_hello_in_the_old_form_is_read() {
     let body = [&[1, 3, 1, 0, 9, 0, 0, 0, 16][..], &suites, &[7; 16]].concat();
     let hello = [&[0x80, u8::try_from(body.len()).unwrap()][..], &body].concat();
     let server = [server_hello(0x0301, [8; 32], 3, &[]), certificates(&[certificate("a", "b")]), message(14, "")];
-    let rows = Talk::tcp(443).client(&hello).server(record(22, server.concat())).client(&CCS).server(&CCS).rows();
+    let rows = Talk::tcp(443).client(&hello).server(record(22, server.concat())).client(CCS).server(CCS).rows();
     let suites = "[TLS_RSA_WITH_RC4_128_MD5, TLS_RSA_EXPORT_WITH_RC4_40_MD5]";
     let warnings = "[version TLS 1.0, cipher EXPORT, cipher RC4]";
     let columns = ["cipher_suites", "client_version", "warnings", "error_type", "cert_self_signed"];
@@ -185,7 +185,7 @@ fn a_hello_in_the_old_form_is_read() {
 /// Proves that a direction that begins in the middle of a record is a hole in the capture, not a broken end.
 #[test]
 fn a_direction_that_begins_later_is_a_gap() {
-    let talk = Talk::tcp(443).client(record(22, client_hello("a.test"))).server("ertificate").client(&CCS);
+    let talk = Talk::tcp(443).client(record(22, client_hello("a.test"))).server("ertificate").client(CCS);
     assert_eq!(select(&talk.rows(), &["sni", "error_type"]), [["a.test", "gap"]]);
 }
 
