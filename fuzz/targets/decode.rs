@@ -17,7 +17,7 @@ const LIMITS: DecodeLimits = DecodeLimits { fragment_bytes: 4096, datagrams: 4, 
 
 fuzz_target!(init: seeds::write(seeds::decode), |data: &[u8]| {
     let flow = FlowConfig { max_flows: 3, active_ns: 1 << 40, ..FlowConfig::default() };
-    let config = PipelineConfig { decode: LIMITS, flow, node: None };
+    let config = PipelineConfig { decode: LIMITS, flow, ..PipelineConfig::default() };
     let mut decoder = Decoder::new(LIMITS);
     let mut pipeline = Pipeline::new(config, "file".to_owned());
     let (mut segment, mut pushed) = (1, 0);
