@@ -6,6 +6,7 @@ mod dhcp;
 mod diameter;
 mod dns;
 mod http;
+mod kafka;
 mod ldap;
 mod mongodb;
 mod mqtt;
@@ -34,6 +35,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &mysql::PROTOCOL,
     &mongodb::PROTOCOL,
     &mqtt::PROTOCOL,
+    &kafka::PROTOCOL,
     &probes::RDP,
     &ldap::PROTOCOL,
     &redis::PROTOCOL,
