@@ -44,6 +44,11 @@ impl<K: PartialEq, R> Waiting<K, R> {
         self.queue.iter_mut().map(|(_, request)| request)
     }
 
+    /// Whether a request with this key waits.
+    pub(crate) fn has(&self, key: &K) -> bool {
+        self.queue.iter().any(|(k, _)| k == key)
+    }
+
     /// The oldest request, which waits no longer.
     pub(crate) fn take(&mut self) -> Option<R> {
         self.queue.pop_front().map(|(_, request)| request)
@@ -72,6 +77,7 @@ mod tests {
             assert_eq!(waiting.ask(key, request, 3), None);
         }
         assert_eq!(waiting.ask(3, "d", 3), Some("a"), "the oldest makes room");
+        assert_eq!((waiting.has(&3), waiting.has(&4)), (true, false));
         assert_eq!(waiting.find(&2), Some(&mut "b"));
         assert_eq!([waiting.answer(&1), waiting.answer(&1), waiting.answer(&3)], [Some("c"), None, Some("d")]);
         waiting.iter_mut().for_each(|request| *request = "e");

@@ -9,6 +9,7 @@ mod dns;
 mod ftp;
 mod http;
 mod icmp;
+mod kafka;
 mod ldap;
 mod memcached;
 mod mongodb;
@@ -51,6 +52,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &postgresql::PROTOCOL,
     &mysql::PROTOCOL,
     &mongodb::PROTOCOL,
+    &kafka::PROTOCOL,
     &mqtt::PROTOCOL,
     &memcached::PROTOCOL,
     &tds::PROTOCOL,
