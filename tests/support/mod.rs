@@ -9,9 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The repository's root.
-pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+/// The repository's root: where it is now, which for a program that a kept target folder holds need not be where it was built.
+pub(crate) fn root() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo says it to tests").into()
 }
 
 /// The shared corpus of captures with ground truth, where this machine has it.
