@@ -20,8 +20,11 @@ pub struct Protocol {
     /// Begins to read a flow of it; none for a protocol that is recognised and not read.
     pub(crate) dissect: Option<fn() -> Box<dyn Dissector>>,
     /// Its tables, and what collects their rows.
-    pub(crate) tables: &'static [(&'static TableDef, fn() -> Box<dyn Builder>)],
+    pub(crate) tables: &'static [Table],
 }
+
+/// A table, and what collects its rows.
+pub(crate) type Table = (&'static TableDef, fn() -> Box<dyn Builder>);
 
 impl Protocol {
     /// A protocol that is recognised and not read.

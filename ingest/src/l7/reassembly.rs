@@ -305,7 +305,8 @@ mod tests {
     /// packets have passed, when time has passed, or when the end comes.
     #[test]
     fn a_hole_is_told_when_it_is_known_to_stay() {
-        let ways: [(&str, fn(&mut Half, &mut Got)); 3] = [
+        type Way = fn(&mut Half, &mut Got);
+        let ways: [(&str, Way); 3] = [
             ("acknowledged", |half, got| {
                 for n in 1..i64::from(PATIENCE_PACKETS) {
                     assert_eq!(got.0, b"abc", "not yet, at {n}");

@@ -225,8 +225,7 @@ impl Capture {
         let options = FormatOptions::default();
         let mut rows = Vec::new();
         for (table, batch) in self.l7.seal().unwrap() {
-            let ids = batch.column_by_name("call_id").unwrap().clone();
-            let ids = ids.as_primitive::<Int64Type>().clone();
+            let ids = batch.column_by_name("call_id").unwrap().as_primitive::<Int64Type>();
             for at in 0..batch.num_rows() {
                 let mut row = Row::from([("table".to_owned(), table.name.to_owned())]);
                 for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {

@@ -32,10 +32,7 @@ pub(super) fn data(data: &RData<'_>) -> String {
         RData::CNAME(name) => name.0.to_string(),
         RData::PTR(name) => name.0.to_string(),
         RData::MX(mx) => format!("{} {}", mx.preference, mx.exchange),
-        RData::TXT(txt) => match String::try_from(txt.clone()) {
-            Ok(text) => text,
-            Err(_) => String::new(),
-        },
+        RData::TXT(txt) => String::try_from(txt.clone()).unwrap_or_default(),
         RData::SOA(soa) => format!(
             "{} {} {} {} {} {} {}",
             soa.mname, soa.rname, soa.serial, soa.refresh, soa.retry, soa.expire, soa.minimum

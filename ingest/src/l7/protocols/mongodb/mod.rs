@@ -81,7 +81,7 @@ impl Header {
         let mut cursor = Cursor::new(bytes);
         let mut number = || cursor.array().map(u32::from_le_bytes);
         let header = Header { len: number()?, id: number()?, response_to: number()?, opcode: number()? };
-        let is_sane = (HEADER_BYTES as u32 + 5..=MAX_WIRE_BYTES).contains(&header.len);
+        let is_sane = (HEADER_BYTES + 5..=MAX_WIRE_BYTES as usize).contains(&(header.len as usize));
         (is_sane && opcode_name(header.opcode).is_some()).then_some(header)
     }
 

@@ -100,7 +100,7 @@ struct Postgresql {
 }
 
 impl Postgresql {
-    fn from_client(&self, way: Way) -> Option<bool> {
+    fn is_client(&self, way: Way) -> Option<bool> {
         self.session.client.map(|client| client == way)
     }
 }
@@ -113,7 +113,7 @@ impl Messages for Postgresql {
         if self.encrypted {
             return Frame::Garbage;
         }
-        let from_client = self.from_client(way);
+        let from_client = self.is_client(way);
         if self.session.awaits_encryption() && from_client == Some(false) && matches!(head, [b'S' | b'N' | b'G', ..]) {
             return Frame::Is(1);
         }
@@ -147,7 +147,7 @@ impl Messages for Postgresql {
             let by_client = if is_whole { wire::is_from_client(kind, cursor.rest()) } else { None };
             self.session.client = by_client.map(|by_client| if by_client { way } else { way.back() });
         }
-        match self.from_client(way) {
+        match self.is_client(way) {
             Some(true) => self.session.ask(kind, cursor, &message, out),
             Some(false) => self.session.answer(kind, cursor, &message, out),
             None => {}
@@ -155,7 +155,7 @@ impl Messages for Postgresql {
     }
 
     fn lost(&mut self, way: Way, out: &mut Out<'_>) {
-        self.session.lost(self.from_client(way), out);
+        self.session.lost(self.is_client(way), out);
     }
 
     fn begins(&self, way: Way, head: &[u8]) -> bool {
@@ -163,7 +163,7 @@ impl Messages for Postgresql {
         if self.encrypted {
             return false;
         }
-        let from_client = self.from_client(way);
+        let from_client = self.is_client(way);
         while let Some(head) = cursor.array::<5>() {
             let Some(len) = wire::message_len(head, from_client) else { return false };
             cursor.take_some(usize::try_from(len.saturating_sub(5)).unwrap_or(usize::MAX));

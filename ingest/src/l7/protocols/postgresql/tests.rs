@@ -37,7 +37,7 @@ fn login(talk: Talk) -> Talk {
             [
                 auth(12, b"v="),
                 auth(0, b""),
-                message('S', b"server_version\017.2\0"),
+                message('S', b"server_version\x0017.2\0"),
                 message('K', &[0, 0, 1, 2, 9, 9, 9, 9]),
                 ready(),
             ]
