@@ -57,6 +57,7 @@ static EVERY: TableDef = TableDef {
     ],
     part_key: None,
     system: false,
+    group: None,
 };
 
 fn batch(recipes: &[Recipe], rows: usize) -> RecordBatch {
@@ -234,6 +235,7 @@ static WIDE: TableDef = TableDef {
     ],
     part_key: None,
     system: false,
+    group: None,
 };
 
 /// Proves that a dictionary over its limit is written in part and plain from there, as the library does it, that one

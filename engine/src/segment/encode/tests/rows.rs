@@ -114,6 +114,7 @@ impl Recipe {
             Kind::Bool => Arc::new(values().map(|v| v.map(|n| n & 1 == 1)).collect::<BooleanArray>()),
             Kind::Text => Arc::new(values().map(|v| v.map(text)).collect::<StringArray>()),
             Kind::Ip | Kind::Mac | Kind::Symbol => symbols(values()),
+            Kind::TextList | Kind::TextMap => unreachable!("the library encodes them, and no column here is one"),
         }
     }
 }
