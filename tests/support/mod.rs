@@ -4,7 +4,7 @@ pub(crate) mod frames;
 pub(crate) mod store;
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Output},
     time::{Duration, Instant},
 };
