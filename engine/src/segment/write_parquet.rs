@@ -10,7 +10,7 @@ use std::{
 
 use arrow::{
     array::{ArrayRef, RecordBatch},
-    datatypes::FieldRef,
+    datatypes::{DataType, FieldRef},
 };
 use parquet::{
     arrow::{
@@ -63,19 +63,21 @@ pub(super) fn write(fs: &Fs, dir: &Path, table: &TableDef, batch: &RecordBatch, 
     for number in 0..batch.num_rows().div_ceil(ROW_GROUP_ROWS) {
         let start = number * ROW_GROUP_ROWS;
         let rows = batch.slice(start, ROW_GROUP_ROWS.min(batch.num_rows() - start));
-        let writers = factory.create_column_writers(number)?;
-        let fields = schema.columns().iter().zip(batch.schema_ref().fields());
-        let columns = fields.zip(rows.columns()).zip(writers).map(|(((descr, field), array), library)| Column {
-            descr,
+        let mut leaves = schema.columns().iter().zip(factory.create_column_writers(number)?);
+        let fields = batch.schema_ref().fields().iter().zip(rows.columns());
+        let columns = fields.map(|(field, array)| Column {
             field,
             array,
-            library,
+            leaves: leaves.by_ref().take(leaf_count(field.data_type())).collect(),
         });
+        let columns = columns.collect();
         let mut group = file.next_row_group()?;
-        for chunk in encode_group(&mut encoders, columns.collect(), &properties) {
-            match chunk? {
-                Chunk::Ours(chunk) => chunk.append_to_row_group(&mut group)?,
-                Chunk::Library(chunk) => chunk.append_to_row_group(&mut group)?,
+        for chunks in encode_group(&mut encoders, columns, &properties) {
+            for chunk in chunks? {
+                match chunk {
+                    Chunk::Ours(chunk) => chunk.append_to_row_group(&mut group)?,
+                    Chunk::Library(chunk) => chunk.append_to_row_group(&mut group)?,
+                }
             }
         }
         group.close()?;
@@ -85,11 +87,19 @@ pub(super) fn write(fs: &Fs, dir: &Path, table: &TableDef, batch: &RecordBatch, 
 
 /// One column of a row group, on its way to an encoder.
 struct Column<'a> {
-    descr: &'a ColumnDescPtr,
     field: &'a FieldRef,
     array: &'a ArrayRef,
-    /// The library's encoder, for what ours does not take.
-    library: ArrowColumnWriter,
+    /// The columns of Parquet that it becomes, each with the library's encoder for what ours does not take.
+    leaves: Vec<(&'a ColumnDescPtr, ArrowColumnWriter)>,
+}
+
+/// Columns of Parquet that a column of this type becomes.
+fn leaf_count(data_type: &DataType) -> usize {
+    match data_type {
+        DataType::Map(inner, _) | DataType::List(inner) => leaf_count(inner.data_type()),
+        DataType::Struct(fields) => fields.iter().map(|f| leaf_count(f.data_type())).sum(),
+        _ => 1,
+    }
 }
 
 /// A column chunk, encoded and compressed in memory, by one encoder or the other.
@@ -103,10 +113,10 @@ fn encode_group(
     encoders: &mut [Encoder],
     columns: Vec<Column<'_>>,
     properties: &WriterProperties,
-) -> Vec<Result<Chunk>> {
+) -> Vec<Result<Vec<Chunk>>> {
     let queue = Mutex::new(columns.into_iter().enumerate());
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let work = |encoder: &mut Encoder| -> Vec<(usize, Result<Chunk>)> {
+    let work = |encoder: &mut Encoder| -> Vec<(usize, Result<Vec<Chunk>>)> {
         iter::from_fn(next).map(|(number, column)| (number, encode(encoder, column, properties))).collect()
     };
     let mut chunks: Vec<_> = thread::scope(|scope| {
@@ -118,18 +128,20 @@ fn encode_group(
     chunks.into_iter().map(|(_, chunk)| chunk).collect()
 }
 
-fn encode(encoder: &mut Encoder, column: Column<'_>, properties: &WriterProperties) -> Result<Chunk> {
-    let Column { descr, field, array, mut library } = column;
-    if let Some(chunk) = encoder.encode(array, descr, properties)? {
-        return Ok(Chunk::Ours(chunk));
+fn encode(encoder: &mut Encoder, column: Column<'_>, properties: &WriterProperties) -> Result<Vec<Chunk>> {
+    let Column { field, array, mut leaves } = column;
+    if let ([(descr, _)], false) = (leaves.as_slice(), field.data_type().is_nested())
+        && let Some(chunk) = encoder.encode(array, descr, properties)?
+    {
+        return Ok(vec![Chunk::Ours(chunk)]);
     }
     for from in (0..array.len()).step_by(WRITE_ROWS) {
         let slice = array.slice(from, WRITE_ROWS.min(array.len() - from));
-        for leaf in compute_leaves(field, &slice)? {
-            library.write(&leaf)?;
+        for (leaf, (_, library)) in compute_leaves(field, &slice)?.iter().zip(&mut leaves) {
+            library.write(leaf)?;
         }
     }
-    Ok(Chunk::Library(library.close()?))
+    leaves.into_iter().map(|(_, library)| Ok(Chunk::Library(library.close()?))).collect()
 }
 
 pub(super) fn properties(table: &TableDef) -> WriterProperties {

@@ -1,3 +1,5 @@
+//! Talks of SSH in every way that a capture may show them.
+
 use crate::l7::{
     protocols::tls::fingerprint::md5_hex,
     testing::{Talk, select},
