@@ -31,7 +31,7 @@ struct Coded {
     /// Its place in the input.
     at: usize,
     /// The dictionary of the last batch, and the number of each of its values as far as they came up.
-    values: ArrayRef,
+    values: StringArray,
     numbers: Vec<i32>,
 }
 
@@ -43,9 +43,9 @@ const NULL: i32 = -2;
 impl Coder {
     /// Knows no text; `columns` are the places of text columns in batches of `input`.
     pub(super) fn new(input: &SchemaRef, columns: impl IntoIterator<Item = usize>) -> Coder {
-        let values: ArrayRef = Arc::new(StringArray::from(Vec::<&str>::new()));
+        let empty = || StringArray::from(Vec::<&str>::new());
         let columns: Vec<Coded> =
-            columns.into_iter().map(|at| Coded { at, values: Arc::clone(&values), numbers: Vec::new() }).collect();
+            columns.into_iter().map(|at| Coded { at, values: empty(), numbers: Vec::new() }).collect();
         let schema = with_numbers(input, columns.iter().map(|column| column.at));
         Coder { texts: Texts::default(), columns, schema }
     }
@@ -83,13 +83,17 @@ impl Coder {
 }
 
 impl Coded {
-    fn numbers_of(&mut self, text: &DictionaryArray<Int32Type>, texts: &mut Texts) -> Result<PrimitiveArray<Int32Type>> {
-        if !Arc::ptr_eq(&self.values, text.values()) {
-            self.values = Arc::clone(text.values());
+    fn numbers_of(
+        &mut self,
+        text: &DictionaryArray<Int32Type>,
+        texts: &mut Texts,
+    ) -> Result<PrimitiveArray<Int32Type>> {
+        let values = text.values().as_string_opt::<i32>().ok_or_else(|| unexpected("a dictionary of no texts"))?;
+        if !same(&self.values, values) {
+            self.values = values.clone();
             self.numbers.clear();
-            self.numbers.resize(self.values.len(), UNKNOWN);
+            self.numbers.resize(values.len(), UNKNOWN);
         }
-        let values = self.values.as_string_opt::<i32>().ok_or_else(|| unexpected("a dictionary of no texts"))?;
         let numbers = &mut self.numbers;
         let mut failed = false;
         let mut number_of = |key: i32| {
@@ -113,6 +117,15 @@ impl Coded {
         };
         if failed { Err(unexpected("more texts than numbers")) } else { Ok(numbers) }
     }
+}
+
+/// Whether both are the same memory: batches of one row group share their dictionary.
+fn same(a: &StringArray, b: &StringArray) -> bool {
+    let nulls = |array: &StringArray| array.nulls().map(|nulls| (nulls.offset(), nulls.buffer().as_ptr()));
+    a.len() == b.len()
+        && a.value_data().as_ptr() == b.value_data().as_ptr()
+        && a.value_offsets().as_ptr() == b.value_offsets().as_ptr()
+        && nulls(a) == nulls(b)
 }
 
 /// The columns of `input`, and behind them those of the numbers of `columns`.
@@ -147,11 +160,13 @@ mod tests {
         let second: ArrayRef = Arc::new(StringArray::from(vec!["c", "b", "a"]));
         let one = batch(&[Some(2), None, Some(1), Some(0), Some(3)], &first);
         let mut coder = Coder::new(&one.schema(), [0]);
-        let numbers = |coder: &mut Coder, batch| coder.encode(batch).unwrap().column(1).as_primitive::<Int32Type>().clone();
+        let numbers =
+            |coder: &mut Coder, batch| coder.encode(batch).unwrap().column(1).as_primitive::<Int32Type>().clone();
         assert_eq!(numbers(&mut coder, &one), Int32Array::from(vec![Some(0), None, None, Some(1), Some(1)]));
         let two = batch(&[Some(0), Some(1), Some(2)], &second);
         assert_eq!(numbers(&mut coder, &two), Int32Array::from(vec![2, 0, 1]));
-        let texts = coder.decode(&(Arc::new(Int32Array::from(vec![Some(2), None, Some(0), Some(2)])) as ArrayRef)).unwrap();
+        let texts =
+            coder.decode(&(Arc::new(Int32Array::from(vec![Some(2), None, Some(0), Some(2)])) as ArrayRef)).unwrap();
         let texts = arrow::compute::cast(&texts, &DataType::Utf8).unwrap();
         assert_eq!(texts.as_string::<i32>(), &StringArray::from(vec![Some("c"), None, Some("b"), Some("c")]));
         assert!(!coder.is_full(3) && coder.is_full(2));

@@ -19,7 +19,7 @@ use datafusion::{
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    coder::{MAX_TEXTS, with_numbers},
+    coder::with_numbers,
     feed::{Feed, FeedExec},
     text_keys,
 };
@@ -38,14 +38,14 @@ pub(super) struct CodedAggregateExec {
 }
 
 impl CodedAggregateExec {
-    /// What gives the same as `plain`, which is partial.
-    pub(super) fn try_new(plain: &AggregateExec) -> Result<CodedAggregateExec> {
+    /// What gives the same as `plain`, which is partial, and remembers `max_texts` texts a partition.
+    pub(super) fn try_new(plain: &AggregateExec, max_texts: usize) -> Result<CodedAggregateExec> {
         if *plain.mode() != AggregateMode::Partial {
             return Err(DataFusionError::Internal("only partial aggregations group by numbers".to_owned()));
         }
         let (keys, columns) = text_keys(plain).into_iter().unzip();
         let metrics = ExecutionPlanMetricsSet::new();
-        Ok(CodedAggregateExec { plain: plain.clone(), keys, columns, max_texts: MAX_TEXTS, metrics })
+        Ok(CodedAggregateExec { plain: plain.clone(), keys, columns, max_texts, metrics })
     }
 
     /// The aggregation by numbers over `feed`.
@@ -89,7 +89,7 @@ impl ExecutionPlan for CodedAggregateExec {
         let plain = (Arc::new(self.plain.clone()) as Arc<dyn ExecutionPlan>)
             .replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))?;
         match plain.downcast_ref::<AggregateExec>() {
-            Some(plain) => Ok(Arc::new(CodedAggregateExec::try_new(plain)?)),
+            Some(plain) => Ok(Arc::new(CodedAggregateExec::try_new(plain, self.max_texts)?)),
             None => Err(DataFusionError::Internal("an aggregation with other children is none".to_owned())),
         }
     }

@@ -166,3 +166,36 @@ impl RecordBatchStream for Fed {
         SchemaRef::clone(&self.schema)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::{
+        array::{DictionaryArray, RecordBatch},
+        datatypes::{Field, Int32Type, Schema},
+    };
+    use datafusion::{
+        execution::memory_pool::{GreedyMemoryPool, MemoryConsumer, MemoryPool},
+        physical_plan::stream::RecordBatchStreamAdapter,
+    };
+    use futures::stream;
+
+    use super::*;
+
+    /// Proves that memory which is refused ends a run after one batch, and that the rest comes in the runs after it.
+    #[tokio::test]
+    async fn without_memory_each_batch_is_a_run() {
+        let text: DictionaryArray<Int32Type> = ["a", "b", "a"].into_iter().collect();
+        let schema = Arc::new(Schema::new(vec![Field::new("text", super::super::text_type(), true)]));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(text)]).unwrap();
+        let input = stream::iter([Ok(batch.clone()), Ok(batch)]);
+        let input = Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&schema), input));
+        let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(1));
+        let feed = Arc::new(Feed::new(input, vec![0], MemoryConsumer::new("test").register(&pool), 1000));
+        let mut runs = Vec::new();
+        while feed.begin() {
+            let fed = Fed { feed: Arc::clone(&feed), schema: Arc::clone(&schema) };
+            runs.push(fed.map(|batch| batch.unwrap().num_rows()).collect::<Vec<_>>().await);
+        }
+        assert_eq!(runs, [vec![3], vec![3], vec![]]);
+    }
+}

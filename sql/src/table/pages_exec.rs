@@ -130,7 +130,11 @@ impl DisplayAs for PagesExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Shown { table, summary, pages, total } = &self.shown;
         let columns: Vec<&str> = self.schema.fields().iter().map(|field| field.name().as_str()).collect();
-        write!(f, "IndexPagesExec: table={table}, {summary}, pages={pages}/{total}, projection=[{}]", columns.join(", "))
+        write!(
+            f,
+            "IndexPagesExec: table={table}, {summary}, pages={pages}/{total}, projection=[{}]",
+            columns.join(", ")
+        )
     }
 }
 
@@ -187,5 +191,29 @@ impl ExecutionPlan for PagesExec {
             Ok(())
         });
         Ok(stream.build())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use croaring::Bitmap;
+
+    use super::*;
+
+    /// Proves that each stretch goes to one part, that parts weigh about the same, and that stretches of a file join.
+    #[test]
+    fn parts_are_even_and_whole() {
+        let stretch = |file: &str, start: u32| Wanted {
+            path: file.into(),
+            size: 0,
+            file_rows: 0,
+            rows: Arc::new(Bitmap::new()),
+            range: start..start + 10,
+        };
+        let stretches = vec![(9, stretch("a", 0)), (1, stretch("a", 10)), (4, stretch("a", 30)), (6, stretch("b", 0))];
+        let parts = dealt(stretches, 10);
+        let shown: Vec<Vec<_>> =
+            parts.iter().map(|p| p.iter().map(|w| (w.path.to_str().unwrap(), w.range.clone())).collect()).collect();
+        assert_eq!(shown, [vec![("a", 0..20)], vec![("a", 30..40), ("b", 0..10)]]);
     }
 }

@@ -17,8 +17,7 @@ use wiretape_engine::{TableDef, View};
 
 use super::{
     evaluate::{Evaluation, evaluate, physical, unqualified},
-    live,
-    pages_exec,
+    live, pages_exec,
     predicate::Predicate,
     rows_exec, scan,
 };
