@@ -22,6 +22,7 @@ mod database;
 mod error;
 pub mod export;
 mod follow;
+mod group;
 mod limit;
 mod names;
 mod prepared;

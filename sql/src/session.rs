@@ -32,6 +32,7 @@ use crate::{
     cooperate::CooperativeJoins,
     copy,
     error::Scope,
+    group::GroupByCode,
     limit::{self, Deadline},
     names, retired, statement, table, udf,
 };
@@ -65,6 +66,7 @@ impl Session {
             .with_runtime_env(Arc::clone(database.runtime()))
             .with_default_features()
             .with_physical_optimizer_rule(Arc::new(CooperativeJoins))
+            .with_physical_optimizer_rule(Arc::new(GroupByCode::default()))
             .build();
         let context = SessionContext::new_with_state(state);
         context.register_catalog(catalog::CATALOG, catalog::newest(&source));

@@ -68,6 +68,7 @@ mod cells;
 mod codec;
 mod codes;
 mod dictionary;
+mod gather;
 mod group;
 mod layout;
 mod limits;

@@ -16,6 +16,7 @@ use croaring::{Bitmap, Portable};
 use super::{
     codes::Codes,
     dictionary,
+    gather::Gathered,
     layout::{ColumnEntry, Damage, Directory, HEADER_BYTES, Role, Section, read_header},
     postings::{Block, Counts, Ways},
     selection::Selection,
@@ -225,8 +226,8 @@ impl Index {
 
     fn rows_of_keys(&self, virtual_keys: &Bitmap) -> Result<Bitmap> {
         let counts = self.counts()?;
-        // Rows of different keys interleave: set bits, which costs 1/8 byte a row of the segment and no sorting.
-        let mut words = vec![0u64; (self.rows() as usize).div_ceil(64)];
+        let expected = virtual_keys.iter().map(|virtual_key| u64::from(counts.of(virtual_key))).sum();
+        let mut gathered = Gathered::new(self.rows(), expected);
         let mut position = 0;
         let mut bounds = 0..0;
         let mut virtual_keys = virtual_keys.iter().peekable();
@@ -248,13 +249,9 @@ impl Index {
             }
             let block = self.block(position - 1, bounds.start)?;
             let rows = counts.of(key * 2) + counts.of(key * 2 + 1);
-            block.visit((key - bounds.start) as usize, rows, ways, |row| {
-                if let Some(word) = words.get_mut(row as usize / 64) {
-                    *word |= 1 << (row % 64);
-                }
-            });
+            block.visit((key - bounds.start) as usize, rows, ways, |row| gathered.add(row));
         }
-        Ok(bitmap_of_words(&words))
+        Ok(gathered.into_bitmap())
     }
 
     /// Reads, checks and decompresses one section.
@@ -356,19 +353,6 @@ fn read_at(file: &File, path: &Path, offset: u64, bytes: usize) -> Result<Vec<u8
 
 fn doubled(keys: &[u32], mirrored: u32) -> Bitmap {
     Bitmap::of(&keys.iter().map(|key| 2 * key + mirrored).collect::<Vec<u32>>())
-}
-
-/// The positions of set bits.
-fn bitmap_of_words(words: &[u64]) -> Bitmap {
-    let mut rows = Vec::with_capacity(words.iter().map(|w| w.count_ones() as usize).sum());
-    for (&word, base) in words.iter().zip((0u32..).step_by(64)) {
-        let mut left = word;
-        while left != 0 {
-            rows.push(base + left.trailing_zeros());
-            left &= left - 1;
-        }
-    }
-    Bitmap::of(&rows)
 }
 
 /// The rows of each of `values` codes.

@@ -4,6 +4,7 @@
 //!  filters ─► predicate: which of them the bitmap index answers exactly
 //!          ─► evaluate:  prune segments by time, then AND/OR bitmaps ─► rows of each segment
 //!          ─► provider:  only packet_id wanted? ─► rows_exec: straight from the bitmaps, no Parquet
+//!                        few rows, and no other filter? ─► pages_exec: the pages that hold them
 //!                        else ─► scan: Parquet with a row selection, so that only those pages are decoded
 //!          ─► live:      and the rows of open segments, filtered one by one
 //! ```
@@ -14,10 +15,14 @@ mod frame;
 pub(crate) mod grouped;
 mod live;
 mod merged;
+mod page_file;
+mod pages;
+mod pages_exec;
 mod predicate;
 mod provider;
 mod rows_exec;
 mod scan;
+mod selected;
 
 pub(crate) use merged::{ENDS, PART, shown_columns};
 

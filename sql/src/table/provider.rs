@@ -17,7 +17,7 @@ use wiretape_engine::{TableDef, View};
 
 use super::{
     evaluate::{Evaluation, evaluate, physical, unqualified},
-    live,
+    live, pages_exec,
     predicate::Predicate,
     rows_exec, scan,
 };
@@ -49,6 +49,8 @@ impl StoredTable {
     }
 
     fn evaluate(&self, filters: &[Expr]) -> Result<Arc<Evaluation>> {
+        // The optimizer's filters name the table, the scan's do not.
+        let filters = &*filters.iter().map(unqualified).collect::<Result<Vec<_>>>()?;
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((seen, evaluation)) = last.as_ref()
             && seen == filters
@@ -111,8 +113,14 @@ impl StoredTable {
             return rows_exec::nothing(&evaluation, self.table, projection);
         }
         let nothing_left = evaluation.exact && filters.iter().all(|f| Predicate::of(f, self.table).is_some());
-        if nothing_left && let Some(plan) = rows_exec::plan(&evaluation, self.table, projection, limit)? {
-            return Ok(plan);
+        if nothing_left {
+            if let Some(plan) = rows_exec::plan(&evaluation, self.table, projection, limit)? {
+                return Ok(plan);
+            }
+            let partitions = state.config().target_partitions();
+            if let Some(plan) = pages_exec::plan(&evaluation, self.table, projection, limit, partitions)? {
+                return Ok(plan);
+            }
         }
         let scan = |projection: Option<&Vec<usize>>, limit| {
             scan::plan(&evaluation, self.table, &self.schema, state, projection, filters.is_empty(), limit)

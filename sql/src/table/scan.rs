@@ -3,7 +3,6 @@
 
 use std::{any::Any, fmt, path::Path, sync::Arc};
 
-use croaring::Bitmap;
 use datafusion::{
     arrow::datatypes::SchemaRef,
     catalog::Session,
@@ -17,7 +16,6 @@ use datafusion::{
     },
     error::Result,
     execution::TaskContext,
-    parquet::arrow::arrow_reader::{RowSelection, RowSelector},
     physical_expr::{EquivalenceProperties, LexOrdering, PhysicalSortExpr, projection::ProjectionExprs},
     physical_plan::{
         DisplayFormatType, ExecutionPlan, Partitioning, PhysicalExpr, SendableRecordBatchStream,
@@ -33,6 +31,7 @@ use wiretape_engine::{TableDef, segment::PAGE_ROWS};
 use super::{
     causes::{self, Taken},
     evaluate::{Evaluation, SegmentRows, Summary},
+    selected::{pages_of, selection, within},
 };
 
 /// Plans the scan of `evaluation`'s rows. `unfiltered` says that every row of every segment is wanted.
@@ -111,54 +110,9 @@ fn file(path: &Path, size: u64, s: &SegmentRows, rows: u64, pages: &mut Pages) -
         pages.selected += total;
         return Ok(file);
     };
-    pages.selected += pages_of(selected);
-    Ok(file.with_extension(ParquetRowSelection::new(selection(selected, rows))))
-}
-
-/// Data pages that hold selected rows. Pages never cross row groups, whose size is a multiple of a page's.
-fn pages_of(rows: &Bitmap) -> usize {
-    let mut iter = rows.iter();
-    let page_rows = u32::try_from(PAGE_ROWS).unwrap_or(u32::MAX);
-    let mut pages = 0;
-    while let Some(row) = iter.next() {
-        pages += 1;
-        match (row / page_rows).checked_add(1).and_then(|p| p.checked_mul(page_rows)) {
-            Some(next_page) => iter.reset_at_or_after(next_page),
-            None => break,
-        }
-    }
-    pages
-}
-
-/// The bitmap as runs to skip and runs to read.
-fn selection(rows: &Bitmap, total: usize) -> RowSelection {
-    let mut selectors = Vec::new();
-    let mut done = 0;
-    let mut run = 0..0;
-    for row in rows.iter() {
-        let row = row as usize;
-        if row != run.end {
-            push_run(&mut selectors, &mut done, &run);
-            run = row..row;
-        }
-        run.end = row + 1;
-    }
-    push_run(&mut selectors, &mut done, &run);
-    if total > done {
-        selectors.push(RowSelector::skip(total - done));
-    }
-    selectors.into()
-}
-
-fn push_run(selectors: &mut Vec<RowSelector>, done: &mut usize, run: &std::ops::Range<usize>) {
-    if run.is_empty() {
-        return;
-    }
-    if run.start > *done {
-        selectors.push(RowSelector::skip(run.start - *done));
-    }
-    selectors.push(RowSelector::select(run.len()));
-    *done = run.end;
+    let all = 0..u32::try_from(rows).unwrap_or(u32::MAX);
+    pages.selected += pages_of(selected, all.clone());
+    Ok(file.with_extension(ParquetRowSelection::new(selection(within(selected, all), rows))))
 }
 
 /// What EXPLAIN shows before the file scan's own line.

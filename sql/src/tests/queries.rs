@@ -52,6 +52,24 @@ async fn functions_over_dictionaries_constants_and_null() {
     }
 }
 
+/// Proves that rows which the index names are read from their pages, and are those that a full scan finds.
+#[tokio::test]
+async fn a_needle_is_read_from_its_pages() {
+    let (_dir, session) = open(&[minutes(0, 200), minutes(200, 150)]);
+    let needle =
+        "select proto, dst_port, src_ip, packet_id % 4294967296 as row, ts from packets where src_ip = '10.0.0.99'";
+    let explained = shown(&session, &format!("explain {needle}")).await;
+    assert!(
+        explained.contains("IndexPagesExec: table=packets, segments=2/2") && explained.contains("pages=2/2"),
+        "{explained}"
+    );
+    let found = shown(&session, &format!("{needle} order by ts")).await;
+    assert!(["99 ", "199 "].iter().all(|row| found.contains(row)), "{found}");
+    assert_eq!(shown(&session, &format!("select count(*) from ({needle} limit 2)")).await.matches('2').count(), 1);
+    session.set_use_index(false);
+    assert_eq!(shown(&session, &format!("{needle} order by ts")).await, found);
+}
+
 #[tokio::test]
 async fn system_tables_tell_what_is_stored() {
     let (_dir, session) = open(&[minutes(0, 4), minutes(4, 2)]);

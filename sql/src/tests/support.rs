@@ -85,7 +85,16 @@ pub(crate) fn make(dir: &Path, segments: &[Vec<Packet>]) {
             rows.push(PacketRow {
                 ts: raw.ts_ns,
                 packet_id: i64::from(segment.id()) << 32 | i64::from(row),
-                src_ip: Some(std::net::Ipv4Addr::new(10, 0, 0, u8::try_from(row % 3).unwrap()).into()),
+                // One row of a hundred has an address of its own, which the index finds.
+                src_ip: Some(
+                    std::net::Ipv4Addr::new(
+                        10,
+                        0,
+                        0,
+                        if row % 100 == 99 { 99 } else { u8::try_from(row % 3).unwrap() },
+                    )
+                    .into(),
+                ),
                 dst_ip: Some("2001:db8::1".parse().unwrap()),
                 dst_port: Some(if row % 2 == 0 { 443 } else { 53 }),
                 proto: Some(if row % 2 == 0 { "tcp" } else { "udp" }),
