@@ -1,3 +1,5 @@
+//! Leases are asked for and given, over IPv4 and IPv6.
+
 use crate::{
     flow::testing::udp,
     l7::testing::{Capture, Talk, select},

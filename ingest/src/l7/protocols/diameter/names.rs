@@ -147,7 +147,7 @@ pub(super) fn avp(vendor: u32, code: u32) -> (Option<&'static str>, Value) {
     }
 }
 
-/// RFC 6733 section 4.5, RFC 7155, RFC 8506.
+/// RFC 6733 section 4.5, RFC 7155.
 fn base(code: u32) -> (Option<&'static str>, Value) {
     use Value::{Address, Group, Number, Octets, Text};
     let (name, value) = match code {
@@ -202,6 +202,20 @@ fn base(code: u32) -> (Option<&'static str>, Value) {
         297 => ("Experimental-Result", Group),
         298 => ("Experimental-Result-Code", Number),
         299 => ("Inband-Security-Id", Number),
+        480 => ("Accounting-Record-Type", Number),
+        483 => ("Accounting-Realtime-Required", Number),
+        485 => ("Accounting-Record-Number", Number),
+        620 => ("DRMP", Number),
+        621 => ("OC-Supported-Features", Group),
+        _ => return credit_control(code),
+    };
+    (Some(name), value)
+}
+
+/// RFC 8506 section 8.
+fn credit_control(code: u32) -> (Option<&'static str>, Value) {
+    use Value::{Group, Number, Octets, Text};
+    let (name, value) = match code {
         411 => ("CC-Correlation-Id", Octets),
         412 => ("CC-Input-Octets", Number),
         413 => ("CC-Money", Group),
@@ -229,11 +243,6 @@ fn base(code: u32) -> (Option<&'static str>, Value) {
         459 => ("User-Equipment-Info-Type", Number),
         460 => ("User-Equipment-Info-Value", Value::Unknown),
         461 => ("Service-Context-Id", Text),
-        480 => ("Accounting-Record-Type", Number),
-        483 => ("Accounting-Realtime-Required", Number),
-        485 => ("Accounting-Record-Number", Number),
-        620 => ("DRMP", Number),
-        621 => ("OC-Supported-Features", Group),
         _ => return (None, Value::Unknown),
     };
     (Some(name), value)

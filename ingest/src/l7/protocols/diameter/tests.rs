@@ -1,3 +1,5 @@
+//! Requests, answers and their attributes.
+
 use crate::l7::testing::{Row, Talk, select};
 
 fn avp(code: u32, value: &[u8]) -> Vec<u8> {

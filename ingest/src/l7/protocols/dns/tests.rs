@@ -1,3 +1,5 @@
+//! Questions and answers, over UDP and TCP.
+
 use simple_dns::{
     CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE, ResourceRecord, TYPE,
     rdata::{A, CNAME, RData},

@@ -72,6 +72,31 @@ pub(super) struct Exchange<'a> {
     pub(super) grpc: Grpc<'a>,
 }
 
+impl<'a> Exchange<'a> {
+    /// The outcome as text. That HTTP has answered a call of gRPC says nothing of its outcome.
+    fn status(&self) -> Option<String> {
+        let status = self.response?.status?;
+        (self.grpc.bodies.is_none() || status != 200).then(|| status.to_string())
+    }
+
+    /// What all protocols have in common.
+    fn call<'b>(&self, status: Option<&'b str>, is_graphql: bool) -> Call<'b>
+    where
+        'a: 'b,
+    {
+        Call {
+            app_proto: if is_graphql { GRAPHQL.name } else { self.app_proto },
+            client: self.request.map_or_else(|| self.response.map_or(Way::Out, |r| r.way.back()), |r| r.way),
+            request: self.request.map(|r| r.said.half),
+            response: self.response.map(|r| r.said.half),
+            method: self.request.map(|r| r.method.as_str()),
+            target: self.request.map(|r| r.target.as_str()),
+            status: self.grpc.status_name.or(status),
+            error_type: self.error_type,
+        }
+    }
+}
+
 /// What makes a call one of gRPC.
 #[derive(Debug, Default)]
 pub(super) struct Grpc<'a> {
@@ -110,20 +135,30 @@ impl Request {
     }
 }
 
+impl Said {
+    fn headers_size(&self) -> i64 {
+        i64::try_from(self.headers_size).unwrap_or(i64::MAX)
+    }
+
+    fn body_size(&self) -> i64 {
+        i64::try_from(self.body.size()).unwrap_or(i64::MAX)
+    }
+}
+
+/// A body as it is shown, but no more bytes of it than `limit`.
+fn shown(said: &Said, limit: usize) -> Option<Shown> {
+    said.body.show(said.fields.joined("content-encoding").as_deref(), limit)
+}
+
 /// Makes a row.
 pub(super) fn emit(exchange: &Exchange<'_>, out: &mut Out<'_>) {
     let Exchange { request, response, grpc, .. } = exchange;
-    let client = match (request, response) {
-        (Some(request), _) => request.way,
-        (None, Some(response)) => response.way.back(),
-        (None, None) => return,
-    };
+    if request.is_none() && response.is_none() {
+        return;
+    }
     let limit = out.limits().body_bytes;
     let (asked, answered) = (request.map(|r| &r.said), response.map(|r| &r.said));
-    let shown = |said: Option<&Said>| {
-        said.and_then(|said| said.body.show(said.fields.joined("content-encoding").as_deref(), limit))
-    };
-    let plain = if grpc.bodies.is_none() { [shown(asked), shown(answered)] } else { [None, None] };
+    let plain = if grpc.bodies.is_none() { [asked, answered].map(|said| shown(said?, limit)) } else { [None, None] };
     let [request_body, response_body] = grpc.bodies.as_ref().unwrap_or(&plain);
     let target = request.map_or_else(Target::default, |r| Target::of(&r.method, &r.target));
     let host = request.and_then(|r| r.authority.as_deref()).and_then(target::host).map(str::to_ascii_lowercase);
@@ -133,8 +168,6 @@ pub(super) fn emit(exchange: &Exchange<'_>, out: &mut Out<'_>) {
     let set = answered.map(|said| cookies::set(&said.fields)).filter(|cookies| !cookies.is_empty());
     let trace = asked.map(|said| trace::of(&said.fields)).unwrap_or_default();
     let status_code = response.and_then(|r| r.status);
-    // That HTTP has answered a call of gRPC says nothing of its outcome.
-    let status = status_code.filter(|status| grpc.bodies.is_none() || *status != 200).map(|status| status.to_string());
     let bodies = [request_body, response_body].map(|shown| shown.as_ref().filter(|body| body.encoding.is_none()));
     let [asked_text, answered_text] = bodies.map(|body| body.map(|body| body.text.as_str()));
     let graphql = request
@@ -144,19 +177,8 @@ pub(super) fn emit(exchange: &Exchange<'_>, out: &mut Out<'_>) {
     if graphql.is_some() {
         out.speaks(GRAPHQL.name);
     }
-    let body_size = |said: &Said| i64::try_from(said.body.size()).unwrap_or(i64::MAX);
-    let headers_size = |said: &Said| i64::try_from(said.headers_size).unwrap_or(i64::MAX);
     out.emit::<HttpBuilder>(
-        &Call {
-            app_proto: if graphql.is_some() { GRAPHQL.name } else { exchange.app_proto },
-            client,
-            request: asked.map(|said| said.half),
-            response: answered.map(|said| said.half),
-            method: request.map(|r| r.method.as_str()),
-            target: request.map(|r| r.target.as_str()),
-            status: grpc.status_name.or(status.as_deref()),
-            error_type: exchange.error_type,
-        },
+        &exchange.call(exchange.status().as_deref(), graphql.is_some()),
         HttpRow {
             http_version: exchange.version,
             stream_id: exchange.stream_id,
@@ -174,10 +196,10 @@ pub(super) fn emit(exchange: &Exchange<'_>, out: &mut Out<'_>) {
             user_agent: asked.and_then(|said| said.fields.get("user-agent")),
             request_content_type: asked.and_then(content_type),
             response_content_type: answered.and_then(content_type),
-            request_headers_size: asked.map(headers_size),
-            request_body_size: asked.map(body_size),
-            response_headers_size: answered.map(headers_size),
-            response_body_size: answered.map(body_size),
+            request_headers_size: asked.map(Said::headers_size),
+            request_body_size: asked.map(Said::body_size),
+            response_headers_size: answered.map(Said::headers_size),
+            response_body_size: answered.map(Said::body_size),
             request_body: request_body.as_ref().map(|body| body.text.as_str()),
             request_body_encoding: request_body.as_ref().and_then(|body| body.encoding),
             request_body_truncated: request_body.as_ref().map(|body| body.truncated),

@@ -1,3 +1,5 @@
+//! Requests and responses of the usual versions.
+
 use crate::l7::testing::{Talk, select};
 
 fn counted(body: &[u8]) -> Vec<u8> {

@@ -1,3 +1,5 @@
+//! Operations, results and searches.
+
 use crate::l7::testing::{Row, Talk, select};
 
 /// An element; lengths in the form of four bytes, as Active Directory sends them, where asked for.

@@ -1,3 +1,5 @@
+//! The text form and the binary one.
+
 use crate::l7::testing::{Talk, select};
 
 const COLUMNS: [&str; 9] =

@@ -1,3 +1,5 @@
+//! Messages, old and new, compressed too.
+
 use std::io::Write;
 
 use crate::l7::testing::{Talk, select};

@@ -1,3 +1,5 @@
+//! Packets of MQTT 3.1.1 and 5.
+
 use crate::l7::testing::{Talk, select};
 
 fn packet(first: u8, parts: &[&[u8]]) -> Vec<u8> {

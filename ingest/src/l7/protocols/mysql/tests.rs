@@ -1,3 +1,5 @@
+//! Commands, prepared statements and errors, compressed too.
+
 use std::io::Write;
 
 use crate::l7::testing::{Talk, select};

@@ -1,3 +1,5 @@
+//! The simple and the extended protocol, and errors.
+
 use crate::l7::testing::{Talk, select};
 
 /// A message with its kind and length.

@@ -1,3 +1,5 @@
+//! Initial packets of every version, and how they fail.
+
 use ring::aead::{AES_128_GCM, Aad, LessSafeKey, UnboundKey, quic::HeaderProtectionKey};
 
 use super::{keys, packet};

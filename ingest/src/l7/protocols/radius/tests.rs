@@ -1,3 +1,5 @@
+//! Requests, answers and their attributes.
+
 use crate::l7::testing::{Talk, select};
 
 /// A message: code, identifier, an authenticator of one byte repeated, and attributes.

@@ -1,3 +1,5 @@
+//! Commands and replies, in the forms of RESP2 and RESP3.
+
 use crate::l7::testing::{Talk, select};
 
 /// A command as clients send it.

@@ -1,3 +1,5 @@
+//! Transactions over UDP and TCP.
+
 use crate::l7::testing::{Talk, select};
 
 fn message(start: &str, call: &str, cseq: &str, body: &str) -> String {

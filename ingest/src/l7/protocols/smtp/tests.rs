@@ -1,3 +1,5 @@
+//! Commands, replies, messages, and the way to TLS.
+
 use crate::l7::testing::{Talk, select};
 
 const COLUMNS: [&str; 6] = ["method", "target", "status", "error_type", "hello", "reply_text"];

@@ -1,3 +1,5 @@
+//! Logins, batches, calls and tokens.
+
 use crate::l7::testing::{Talk, select};
 
 fn packet(kind: u8, status: u8, payload: &[u8]) -> Vec<u8> {

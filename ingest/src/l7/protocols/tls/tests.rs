@@ -1,3 +1,5 @@
+//! Hellos, certificates, alerts and fingerprints.
+
 use super::made::{
     certificate, certificates, client_hello, counted, extension, hello_with, message, numbers, record, server_hello,
     server_hello_13, usual,

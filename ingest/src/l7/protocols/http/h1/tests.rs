@@ -1,3 +1,5 @@
+//! Requests and responses, their bodies, and what follows them.
+
 use super::super::content::tests::gzip;
 use crate::{
     flow::{flag, testing::tcp},

@@ -1,3 +1,5 @@
+//! Streams, blocks of fields, and what is not HTTP/2.
+
 use std::io::Write;
 
 use proptest::prelude::*;
@@ -42,10 +44,8 @@ const END: u8 = flags::END_STREAM;
 const OK: [(&str, &str); 1] = [(":status", "200")];
 const COLUMNS: [&str; 7] = ["app_proto", "stream_id", "method", "target", "status", "error_type", "response_body"];
 
-/// Proves that streams which are interleaved are a row each, with every column: padding and priority, a block in several frames,
-/// an interim response, fields by reference, trailers, and a body in several frames, padded too.
-#[test]
-fn streams_are_rows() {
+/// Two streams whose frames are mixed.
+fn interleaved() -> Talk {
     let post = block(&[
         (":method", "POST"),
         (":path", "/cart/42?x=1&y"),
@@ -56,7 +56,7 @@ fn streams_are_rows() {
     // Padding of two bytes, and priority.
     let begin =
         frame(kind::HEADERS, flags::PADDED | flags::PRIORITY, 3, [&[2, 0, 0, 0, 0, 15], begin, &[0, 0]].concat());
-    let talk = Talk::tcp(8080)
+    Talk::tcp(8080)
         .client(first(&[headers(1, END, &get("/")), begin]))
         .client(
             [frame(kind::CONTINUATION, flags::END_HEADERS, 3, rest), data(3, flags::PADDED, b"\x03hel\0\0\0")].concat(),
@@ -70,8 +70,14 @@ fn streams_are_rows() {
         .server(
             [data(1, 0, b"ab"), frame(kind::HEADERS, flags::END_HEADERS, 3, b"\xbf\xbe"), data(1, 0, b"c")].concat(),
         )
-        .server([headers(1, END, &[("x-sum", "9")]), data(3, END, b"done"), frame(kind::PING, 0, 0, [0; 8])].concat());
-    let rows = talk.rows();
+        .server([headers(1, END, &[("x-sum", "9")]), data(3, END, b"done"), frame(kind::PING, 0, 0, [0; 8])].concat())
+}
+
+/// Proves that streams which are interleaved are a row each, with every column: padding and priority, a block in several frames,
+/// an interim response, fields by reference, trailers, and a body in several frames, padded too.
+#[test]
+fn streams_are_rows() {
+    let rows = interleaved().rows();
     let get = &rows[0];
     let expected = [
         ("app_proto", "http2"),

@@ -1,3 +1,5 @@
+//! Messages in frames: masked, in pieces, compressed.
+
 use flate2::{Compress, Compression, FlushCompress};
 
 use crate::l7::testing::{Row, Talk, select};

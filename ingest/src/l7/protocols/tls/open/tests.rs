@@ -1,3 +1,5 @@
+//! Records opened with secrets that a capture carries.
+
 use super::cipher::{Opener, Suite};
 use crate::l7::{
     protocols::tls::{
