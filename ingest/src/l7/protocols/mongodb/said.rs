@@ -14,6 +14,10 @@ const DOCUMENT_BYTES: usize = 16 << 10;
 /// Elements of a document that are looked at for names.
 const MAX_ELEMENTS: usize = 1000;
 
+/// The largest window of zstd that is given, as a power of two: a message has 48 MB at most. What would need a larger one is not
+/// read.
+const ZSTD_WINDOW_LOG: u32 = 26;
+
 /// Kinds of messages.
 pub(super) mod opcode {
     pub(in super::super) const REPLY: u32 = 1;
@@ -274,9 +278,24 @@ fn uncompressed(how: u8, bytes: &[u8], wanted: usize, len: usize) -> Option<Vec<
             flate2::read::ZlibDecoder::new(bytes).take(wanted as u64).read_to_end(&mut plain).ok()?;
         }
         3 => {
-            zstd::Decoder::with_buffer(bytes).ok()?.take(wanted as u64).read_to_end(&mut plain).ok()?;
+            let mut decoder = zstd::Decoder::with_buffer(bytes).ok()?;
+            decoder.window_log_max(ZSTD_WINDOW_LOG).ok()?;
+            decoder.take(wanted as u64).read_to_end(&mut plain).ok()?;
         }
         _ => return None,
     }
     Some(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves that a frame which asks for a larger window than a message can need is not given the memory for it.
+    #[test]
+    fn windows_are_bounded() {
+        let frame = |log: u8| [&[0x28, 0xb5, 0x2f, 0xfd, 0, (log - 10) << 3, 5 << 3 | 1, 0, 0][..], b"hello"].concat();
+        let read = |log: u8| uncompressed(3, &frame(log), 5, 5);
+        assert_eq!((read(26), read(27)), (Some(b"hello".to_vec()), None));
+    }
 }
