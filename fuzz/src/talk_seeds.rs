@@ -3,7 +3,11 @@
 
 use std::{collections::HashMap, fs, net::IpAddr, path::Path};
 
-use arrow::{array::AsArray, compute, datatypes::Int64Type};
+use arrow::{
+    array::{Array, AsArray},
+    compute,
+    datatypes::{DataType, Int64Type},
+};
 use wiretape_ingest::{
     decode::{DecodeLimits, Decoded, Decoder},
     pipeline::{Pipeline, PipelineConfig},
@@ -128,7 +132,7 @@ fn flows(path: &Path) -> Vec<(Flow, &'static str)> {
     let rows = pipeline.seal().expect("rows make batches").packets;
     let flow_ids = rows.column_by_name("flow_id").expect("a column of packets").as_primitive::<Int64Type>();
     let app_proto = rows.column_by_name("app_proto").expect("a column of packets");
-    let app_proto = compute::cast(app_proto, &arrow::datatypes::DataType::Utf8).expect("names are text");
+    let app_proto = compute::cast(app_proto, &DataType::Utf8).expect("names are text");
     let (mut flows, mut numbers, mut row) = (Vec::<(Flow, &'static str)>::new(), HashMap::new(), 0);
     let mut decoder = Decoder::new(DecodeLimits::default());
     seeds::each_event(path, |event| {
