@@ -344,6 +344,18 @@ fn names_and_nulls_of_a_row() {
     }
 }
 
+/// Proves that what is made of flows when the capture ends comes in one order, that in which they began: a run that ends them
+/// in the order of a hash table numbers its calls otherwise than the next one.
+#[test]
+fn flows_end_in_the_order_they_began() {
+    let mut c = Capture::new();
+    c.table.leave_recognition();
+    let places: Vec<u32> = (1..=99).map(|n| c.tcp(S, tcp(&format!("10.0.0.{n}:1"), B)).place).collect();
+    c.table.finish();
+    let ended: Vec<u32> = std::iter::from_fn(|| c.table.take_ended()).map(|ended| ended.place).collect();
+    assert_eq!(ended, places);
+}
+
 #[test]
 fn a_flood_of_half_open_connections_stays_within_the_limit() {
     let max_flows = 1000;
