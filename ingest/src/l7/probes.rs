@@ -6,8 +6,6 @@
 
 use super::protocol::{Hint, Over, Protocol};
 
-pub(super) static AMQP: Protocol =
-    Protocol::named("amqp", Over::Tcp, |_, p| matches!(p, [b'A', b'M', b'Q', b'P', 0..=3, ..]));
 pub(super) static SMB: Protocol =
     Protocol::named("smb", Over::Tcp, |_, p| matches!(p, [0, _, _, _, 0xfe | 0xff, b'S', b'M', b'B', ..]));
 pub(super) static RDP: Protocol =

@@ -57,11 +57,21 @@ enum Field {
     NoWait(u8),
 }
 
-use Field::{ConsumerCount, ConsumerTag, DeliveryTag, Exchange, MessageCount, NoWait, Queue, Redelivered, ReplyCode, ReplyText, RoutingKey, Skip, Text};
+use Field::{
+    ConsumerCount, ConsumerTag, DeliveryTag, Exchange, MessageCount, NoWait, Queue, Redelivered, ReplyCode, ReplyText,
+    RoutingKey, Skip, Text,
+};
 use Sender::{Both, Client, Server};
 
 /// A method that is answered by the one of the next number, or not at all.
-const fn ask(class: u16, number: u16, name: &'static str, sender: Sender, arguments: &'static [Field], reply: Option<u16>) -> Method {
+const fn ask(
+    class: u16,
+    number: u16,
+    name: &'static str,
+    sender: Sender,
+    arguments: &'static [Field],
+    reply: Option<u16>,
+) -> Method {
     Method { class, number, name, sender, reply, answers: false, has_content: false, arguments }
 }
 
@@ -246,8 +256,20 @@ impl Properties {
 
     fn read(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
         const NAMES: [&str; 14] = [
-            "content_type", "content_encoding", "headers", "delivery_mode", "priority", "correlation_id", "reply_to",
-            "expiration", "message_id", "timestamp", "type", "user_id", "app_id", "cluster_id",
+            "content_type",
+            "content_encoding",
+            "headers",
+            "delivery_mode",
+            "priority",
+            "correlation_id",
+            "reply_to",
+            "expiration",
+            "message_id",
+            "timestamp",
+            "type",
+            "user_id",
+            "app_id",
+            "cluster_id",
         ];
         let flags = cursor.u16()?;
         for (name, bit) in NAMES.iter().zip((2..16).rev()) {

@@ -200,7 +200,8 @@ impl Amqp {
 
     /// A message whose body is there becomes a row.
     fn complete(&mut self, way: Way, channel: u16, out: &mut Out<'_>) {
-        let is_complete = |m: &Asked| m.channel == channel && m.content.as_ref().is_some_and(|content| content.left == 0);
+        let is_complete =
+            |m: &Asked| m.channel == channel && m.content.as_ref().is_some_and(|content| content.left == 0);
         let contents = self.contents.of_mut(way);
         if let Some(at) = contents.iter().position(is_complete) {
             let message = contents.remove(at);
@@ -217,26 +218,29 @@ impl Amqp {
         }
     }
 
+    /// Which way requests go, and which half of a call was said last, beside what it answers.
+    fn halves(&self, said: &Asked) -> (Way, Option<Half>, Option<Half>) {
+        let Asked { way, half, method, .. } = *said;
+        if let Some(asked) = said.asked.as_deref() {
+            return (asked.way, Some(asked.half), Some(half));
+        }
+        let client = match (method.sender, self.client) {
+            // What goes one way is the client's or the server's by its direction.
+            (_, Some(client)) if method.reply.is_none() => client,
+            (Sender::Server, None) => way.back(),
+            _ if method.answers => way.back(),
+            _ => way,
+        };
+        if way == client { (client, Some(half), None) } else { (client, None, Some(half)) }
+    }
+
     /// Makes a row of what was said last, and of what it answers.
     fn emit(&self, said: &Asked, why: Option<ErrorType>, out: &mut Out<'_>) {
         let asked = said.asked.as_deref();
         let first = asked.unwrap_or(said);
-        let client = match (first.method.sender, self.client) {
-            _ if asked.is_some() => first.way,
-            // What goes one way is the client's or the server's by its direction.
-            (_, Some(client)) if first.method.reply.is_none() => client,
-            (Sender::Server, None) => first.way.back(),
-            _ if first.method.answers => first.way.back(),
-            _ => first.way,
-        };
-        let (request, response) = match asked {
-            Some(asked) => (Some(asked.half), Some(said.half)),
-            None if said.way == client => (Some(said.half), None),
-            None => (None, Some(said.half)),
-        };
-        let pick = |of: fn(&Arguments) -> Option<&str>| {
-            of(&said.arguments).filter(|text| !text.is_empty()).or_else(|| of(&first.arguments))
-        };
+        let (client, request, response) = self.halves(said);
+        // The reply says what the request leaves to the server.
+        let pick = |of: fn(&Arguments) -> Option<&str>| of(&said.arguments).or_else(|| of(&first.arguments));
         let number = |of: fn(&Arguments) -> Option<u64>| {
             of(&said.arguments).or_else(|| of(&first.arguments)).map(|n| i64::try_from(n).unwrap_or(i64::MAX))
         };
@@ -257,7 +261,9 @@ impl Amqp {
             response,
             method: Some(first.method.name),
             target: [routing_key, queue, exchange].into_iter().flatten().find(|text| !text.is_empty()),
-            status: code.as_deref().or(asked.map(|_| if said.method.name == "basic.get-empty" { "EMPTY" } else { "OK" })),
+            status: code
+                .as_deref()
+                .or(asked.map(|_| if said.method.name == "basic.get-empty" { "EMPTY" } else { "OK" })),
             error_type: why,
         };
         let content = said.content.as_ref();
@@ -345,7 +351,8 @@ impl Messages for Amqp {
 
     fn size_bytes(&self) -> usize {
         let each = |asked: &Asked| {
-            let content = asked.content.as_ref().map_or(0, |content| content.body.capacity() + content.properties.size_bytes());
+            let content =
+                asked.content.as_ref().map_or(0, |content| content.body.capacity() + content.properties.size_bytes());
             content + asked.arguments.size_bytes()
         };
         let contents = self.contents.out.iter().chain(&self.contents.back);

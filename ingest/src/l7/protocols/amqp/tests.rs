@@ -1,3 +1,5 @@
+//! Methods, messages and their content.
+
 use crate::l7::testing::{Talk, select};
 
 fn frame(kind: u8, channel: u16, payload: &[u8]) -> Vec<u8> {
@@ -35,8 +37,22 @@ fn methods_and_their_replies() {
         .client(b"AMQP\0\0\x09\x01")
         .server(method(0, 10, 10, b"\0\x09\0\0\0\0\0\0\0\x05PLAIN\0\0\0\x05en_US"))
         .client(method(0, 10, 11, b"\0\0\0\0\x05PLAIN\0\0\0\0\x05en_US"))
-        .client([method(1, 20, 10, b"\0"), method(2, 50, 10, b"\0\0\0\0\0\0\0\0"), method(3, 50, 20, b"\0\0\x01q\x02ex\x03a.b\0\0\0\0\0")].concat())
-        .server([method(2, 50, 11, b"\x03gen\0\0\0\x04\0\0\0\x01"), method(1, 20, 11, b"\0\0\0\0"), method(3, 20, 40, b"\x01\x94\x09NOT_FOUND\0\x32\0\x14")].concat())
+        .client(
+            [
+                method(1, 20, 10, b"\0"),
+                method(2, 50, 10, b"\0\0\0\0\0\0\0\0"),
+                method(3, 50, 20, b"\0\0\x01q\x02ex\x03a.b\0\0\0\0\0"),
+            ]
+            .concat(),
+        )
+        .server(
+            [
+                method(2, 50, 11, b"\x03gen\0\0\0\x04\0\0\0\x01"),
+                method(1, 20, 11, b"\0\0\0\0"),
+                method(3, 20, 40, b"\x01\x94\x09NOT_FOUND\0\x32\0\x14"),
+            ]
+            .concat(),
+        )
         .client([method(3, 20, 41, b""), method(1, 50, 30, b"\0\0\x01q\x01")].concat());
     let rows = talk.rows();
     assert_eq!(
@@ -50,7 +66,10 @@ fn methods_and_their_replies() {
             ["queue.bind", "3", "a.b", "", "no_response", "", "40000"],
         ]
     );
-    assert_eq!((&*rows[1]["message_count"], &*rows[1]["consumer_count"], &*rows[3]["reply_text"]), ("4", "1", "NOT_FOUND"));
+    assert_eq!(
+        (&*rows[1]["message_count"], &*rows[1]["consumer_count"], &*rows[3]["reply_text"]),
+        ("4", "1", "NOT_FOUND")
+    );
 }
 
 /// Proves that messages are whole with their content, that those that nobody answers wait for nothing, and that channels whose
@@ -69,7 +88,20 @@ fn messages_with_content() {
         .server(method(1, 60, 72, b"\0"));
     let rows = talk.rows();
     assert_eq!(
-        select(&rows, &["method", "channel", "exchange", "routing_key", "delivery_tag", "body", "status", "error_type", "src_port"]),
+        select(
+            &rows,
+            &[
+                "method",
+                "channel",
+                "exchange",
+                "routing_key",
+                "delivery_tag",
+                "body",
+                "status",
+                "error_type",
+                "src_port"
+            ]
+        ),
         [
             ["basic.publish", "1", "ex", "a.b", "", "hello", "", "", "40000"],
             ["basic.publish", "2", "ex", "a.b", "", "hello", "", "", "40000"],
@@ -80,7 +112,10 @@ fn messages_with_content() {
         ]
     );
     assert_eq!((&*rows[3]["redelivered"], &*rows[3]["consumer_tag"], &*rows[3]["body_bytes"]), ("true", "c1", "5"));
-    assert_eq!((&*rows[0]["content_type"], &*rows[0]["properties"]), ("text/plain", "{headers.n: 7, headers.s: x, delivery_mode: 2}"));
+    assert_eq!(
+        (&*rows[0]["content_type"], &*rows[0]["properties"]),
+        ("text/plain", "{headers.n: 7, headers.s: x, delivery_mode: 2}")
+    );
     assert_eq!((rows[0].contains_key("response_bytes"), rows[3].contains_key("request_bytes")), (false, false));
 }
 
@@ -93,15 +128,25 @@ fn the_middle_and_gaps() {
     let deliver_row = ["basic.deliver", "hello", "", "40000"];
     assert_eq!(select(&talk.rows(), &columns), [publish_row, deliver_row, publish_row, publish_row]);
     assert_eq!(select(&talk.rows_from(1), &columns), [deliver_row, publish_row, publish_row]);
-    let cut = Talk::tcp(5672).client(method(1, 60, 40, b"\0\0\x02ex\x03a.b\0")).client(publish(1)).client(method(1, 60, 40, b"\0\0\0\x01z\0"));
+    let cut = Talk::tcp(5672).client(method(1, 60, 40, b"\0\0\x02ex\x03a.b\0")).client(publish(1)).client(method(
+        1,
+        60,
+        40,
+        b"\0\0\0\x01z\0",
+    ));
     let rows = cut.rows();
-    assert_eq!(select(&rows, &["target", "body", "error_type"]), [["a.b", "", "gap"], ["a.b", "hello", ""], ["z", "", "gap"]]);
+    assert_eq!(
+        select(&rows, &["target", "body", "error_type"]),
+        [["a.b", "", "gap"], ["a.b", "hello", ""], ["z", "", "gap"]]
+    );
 }
 
 /// Proves that hostile input does no harm: lengths that lie, tables that go on for ever, content that was not announced, AMQP 1.0.
 #[test]
 fn hostile_input_is_survived() {
-    let table = [&[0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0x20, 0, 0xff, 0xff, 0xff, 0xff][..], b"\x01aF\xff\xff\xff\xff"].concat();
+    let table =
+        [&[0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0x20, 0, 0xff, 0xff, 0xff, 0xff][..], b"\x01aF\xff\xff\xff\xff"]
+            .concat();
     for noise in [
         frame(2, 1, &table),
         frame(3, 1, b"body"),
@@ -111,7 +156,8 @@ fn hostile_input_is_survived() {
         method(1, 999, 1, b""),
         vec![0xce; 300],
     ] {
-        let talk = Talk::tcp(5672).client(b"AMQP\0\0\x09\x01").client(publish(1)).client(noise.clone()).server(deliver(1));
+        let talk =
+            Talk::tcp(5672).client(b"AMQP\0\0\x09\x01").client(publish(1)).client(noise.clone()).server(deliver(1));
         let rows = talk.rows();
         assert!((2..=3).contains(&rows.len()), "{noise:?}: {rows:?}");
     }
