@@ -4,12 +4,19 @@
 //! Bytes as they lie on disk are taken as they are; in the other form the target works out the checksums, and what is
 //! behind them is reached.
 
+#[path = "../../sql/src/bpf/mod.rs"]
+pub mod bpf;
 #[path = "../../src/demo/mod.rs"]
 pub mod demo;
 pub mod frames;
 pub mod index_file;
+pub mod protocols;
 pub mod raw_file;
 pub mod seeds;
+pub mod talk;
+pub mod talk_mutator;
+mod talk_seeds;
+pub mod wire;
 
 use std::{fs, path::Path, sync::LazyLock};
 
@@ -23,9 +30,15 @@ static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
 
 /// Calls `f` with the path of a file that holds `bytes`.
 pub fn with_file<T>(bytes: &[u8], f: impl FnOnce(&Path) -> T) -> T {
-    let path = FOLDER.path().join("input");
-    fs::write(&path, bytes).expect("room for the input");
-    f(&path)
+    with_files(&[("input", bytes)], |folder| f(&folder.join("input")))
+}
+
+/// Calls `f` with the path of a folder of these files, which nothing else is in if their names are always the same.
+pub fn with_files<T>(files: &[(&str, &[u8])], f: impl FnOnce(&Path) -> T) -> T {
+    for (name, bytes) in files {
+        fs::write(FOLDER.path().join(name), bytes).expect("room for the input");
+    }
+    f(FOLDER.path())
 }
 
 /// The four bytes at `at`, little-endian.

@@ -12,6 +12,7 @@ use wiretape_engine::{
     Writer,
     fs::Fs,
     index,
+    live::RowsWriter,
     raw::{Codec, Interface, PcapngWriter, RawPacket, RawWriter, Resolution},
 };
 use wiretape_ingest::{
@@ -26,19 +27,37 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::{
     demo::{self, Packet},
     frames::{self, Then},
-    index_file,
+    index_file, talk_seeds,
 };
 
 /// Larger seeds only make every step slower.
 const MAX_BYTES: usize = 16 << 10;
+/// Captures that are larger have nothing else in them.
+const MAX_CAPTURE_BYTES: u64 = 1 << 20;
 /// Packets of a seed.
 const PACKETS_EACH: usize = 24;
 
 /// Puts seeds into the folder that `WIRETAPE_FUZZ_SEEDS` names, if it is set. For a target's `init`.
 pub fn write(make: fn() -> Vec<Vec<u8>>) {
+    if let Some(folder) = env::var_os("WIRETAPE_FUZZ_SEEDS").map(PathBuf::from) {
+        put(&folder, &make());
+    }
+}
+
+/// Puts talks of all protocols into folders `l7-<protocol>` of the folder that `WIRETAPE_FUZZ_SEEDS` names, if it is set, and
+/// ends: those of captures, and those that dissectors' tests put into the folder that `WIRETAPE_FUZZ_TALKS` names.
+pub fn write_talks() {
     let Some(folder) = env::var_os("WIRETAPE_FUZZ_SEEDS").map(PathBuf::from) else { return };
-    fs::create_dir_all(&folder).expect("a folder for the seeds");
-    for seed in make().iter().filter(|s| s.len() <= MAX_BYTES) {
+    let of_tests = env::var_os("WIRETAPE_FUZZ_TALKS").map(|talks| talk_seeds::of_tests(Path::new(&talks)));
+    for (protocol, talks) in of_tests.into_iter().flatten().chain(talk_seeds::of_captures()) {
+        put(&folder.join(format!("l7-{protocol}")), &talks);
+    }
+    std::process::exit(0);
+}
+
+fn put(folder: &Path, seeds: &[Vec<u8>]) {
+    fs::create_dir_all(folder).expect("a folder for the seeds");
+    for seed in seeds.iter().filter(|s| s.len() <= MAX_BYTES) {
         fs::write(folder.join(format!("{:016x}", xxh3_64(seed))), seed).expect("room for the seeds");
     }
 }
@@ -52,7 +71,7 @@ pub fn capture() -> Vec<Vec<u8>> {
     }
     let mut seeds: Vec<Vec<u8>> = plain.iter().take(6).flat_map(|file| compressed(file)).collect();
     seeds.extend(plain);
-    seeds.extend(corpus().iter().filter_map(|path| fs::read(path).ok()));
+    seeds.extend(corpus(MAX_CAPTURE_BYTES).iter().filter_map(|path| fs::read(path).ok()));
     seeds
 }
 
@@ -67,10 +86,12 @@ pub fn decode() -> Vec<Vec<u8>> {
         }
         seeds.push(seed);
     }
-    for path in corpus() {
+    for path in corpus(MAX_CAPTURE_BYTES) {
         let mut seed = Vec::new();
-        each_frame(&path, |frame| {
-            if seed.len() + frame.data.len() < MAX_BYTES / 2 {
+        each_event(&path, |event| {
+            if let Event::Frame(frame) = event
+                && seed.len() + frame.data.len() < MAX_BYTES / 2
+            {
                 frames::push(&mut seed, frame.link_type, frame.orig_len, frame.data, Then::Go);
             }
         });
@@ -83,7 +104,7 @@ pub fn decode() -> Vec<Vec<u8>> {
 pub fn index() -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
     for packets in stretches().into_iter().take(8) {
-        let SegmentRows { packets, flows } = rows(&packets);
+        let SegmentRows { packets, flows, .. } = rows(&packets);
         for (table, batch) in [(&PACKETS, packets), (&FLOWS, flows)] {
             let file = index::build(table, &batch).expect("rows make an index");
             seeds.push(index_file::open(&file).expect("a good index opens"));
@@ -126,6 +147,60 @@ pub fn manifest() -> Vec<Vec<u8>> {
     }
     seeds
 }
+
+/// Open segments: a log, and rows of either table.
+pub fn live() -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for packets in stretches().into_iter().take(8) {
+        let SegmentRows { packets: of_packets, flows, .. } = rows(&packets);
+        for (table, batch) in [(&PACKETS, of_packets), (&FLOWS, flows)] {
+            let dir = tempfile::tempdir().expect("a temporary folder");
+            let mut writer = RowsWriter::create(&Fs::default(), dir.path(), table).expect("an empty folder");
+            for at in (0..batch.num_rows()).step_by(8) {
+                writer.append(&batch.slice(at, 8.min(batch.num_rows() - at))).expect("room for a few rows");
+            }
+            let rows = fs::read(dir.path().join(format!("{}.000000.rows", table.name))).expect("the file just written");
+            seeds.push([&(rows.len() as u16).to_le_bytes()[..], &rows, &pcapng(&packets)].concat());
+        }
+    }
+    seeds
+}
+
+/// Filters, each with a packet.
+pub fn filter() -> Vec<Vec<u8>> {
+    let packets = demo::packets();
+    let filters = FILTERS.iter().zip(packets.iter().cycle());
+    filters.map(|(filter, packet)| [&[1], filter.as_bytes(), &[0], &packet.data].concat()).collect()
+}
+
+/// Something of everything that a filter can ask.
+const FILTERS: &[&str] = &[
+    "tcp port 80 and host 10.0.0.1",
+    "not (udp portrange 1024-2048 or icmp)",
+    "src net 192.168.0.0/16 and dst net 10.0.0.0 mask 255.0.0.0",
+    "ether host 00:11:22:33:44:55 or ether multicast",
+    "ip6 and dst port 443",
+    "ip6 host fd00::1 or net fe80::/10",
+    "tcp[tcpflags] & (tcp-syn|tcp-fin) != 0 and not src and dst net 10.1",
+    "ip[0] & 0xf != 5",
+    "(ip[2:2] - ((ip[0]&0xf)<<2)) - ((tcp[12]&0xf0)>>2) != 0",
+    "icmp[icmptype] == icmp-echo or icmp6[icmp6type] = icmp6-echo",
+    "vlan 100 and vlan 200 and ip",
+    "mpls 1024 and mpls or pppoes 7 and ip",
+    "geneve 0xb and ether src host 00:11:22:33:44:55",
+    "vxlan and tcp",
+    "greater 100 and less 1500 or len = 60",
+    "ether proto 0x88cc or arp or rarp or stp or lldp",
+    "ip proto \\tcp or ip6 protochain 6 or proto 47",
+    "ip broadcast or ip multicast or ip6 multicast",
+    "ether[0:4] = 0xffffffff && ether[len - 1] % 7 >= 2 * 3 ^ 1",
+    "llc and iso or isis or l1 and csnp",
+    "inbound and ifname eth0 or outbound",
+    "type mgt subtype beacon or wlan addr1 00:11:22:33:44:55",
+    "host 1.2.3.4 or 5.6.7.8 or port http or 53 or sctp port 36412",
+    "gateway host or atalk or ipx or decnet src 1.2",
+    "dst host ::ffff:1.2.3.4 and src port ftp-data and not tcp[13] = 0x12",
+];
 
 /// Short stretches of the demo's hour, from all over it.
 fn stretches() -> Vec<Vec<Packet>> {
@@ -176,27 +251,25 @@ fn compressed(file: &[u8]) -> [Vec<u8>; 3] {
     ]
 }
 
-/// Captures of the shared corpus that are not large.
-fn corpus() -> Vec<PathBuf> {
+/// Captures of the shared corpus of at most so many bytes.
+pub(crate) fn corpus(max_bytes: u64) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus/dev-set");
     let Ok(entries) = fs::read_dir(&folder) else {
         eprintln!("SKIPPED: no corpus at ../shared/corpus, seeds are of generated traffic only");
         return Vec::new();
     };
     let is_small_capture = |path: &PathBuf| {
-        path.to_string_lossy().contains(".pcap") && path.metadata().is_ok_and(|m| m.is_file() && m.len() < 1 << 20)
+        path.to_string_lossy().contains(".pcap") && path.metadata().is_ok_and(|m| m.is_file() && m.len() < max_bytes)
     };
     entries.flatten().map(|e| e.path()).filter(is_small_capture).collect()
 }
 
-fn each_frame(path: &Path, mut f: impl FnMut(Frame<'_>)) {
+pub(crate) fn each_event(path: &Path, mut f: impl FnMut(Event<'_>)) {
     let Ok(bytes) = fs::read(path) else { return };
     let Ok(mut capture) = CaptureFile::from_reader(path.display().to_string(), Box::new(Cursor::new(bytes))) else {
         return;
     };
     while let Ok(Some(event)) = capture.next_event() {
-        if let Event::Frame(frame) = event {
-            f(frame);
-        }
+        f(event);
     }
 }

@@ -17,3 +17,5 @@ mod segment;
 
 pub use rows::RowsWriter;
 pub use segment::LiveSegment;
+#[doc(hidden)]
+pub use segment::fuzz_live;

@@ -143,6 +143,12 @@ impl LiveSegment {
     }
 }
 
+/// Fuzz entry: the open segment in folder `dir`, whatever its files are.
+#[doc(hidden)]
+pub fn fuzz_live(dir: &Path, tables: &[&'static TableDef]) -> Result<Option<LiveSegment>> {
+    LiveSegment::open(dir, 1, tables, None)
+}
+
 /// The rows of a chunk whose key no later chunk has.
 fn newest_parts(
     rows: &Rows,

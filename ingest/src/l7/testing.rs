@@ -1,12 +1,13 @@
 //! The one helper of dissectors' tests: a talk between a client and a server, played in every way that a capture may show it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, env, fs, path::PathBuf, thread};
 
 use arrow::{
     array::{Array, AsArray},
     datatypes::{Int64Type, TimestampNanosecondType},
     util::display::{ArrayFormatter, FormatOptions},
 };
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::{L7, L7Counters, L7Limits, Stamp, Tap};
 use crate::{
@@ -100,6 +101,7 @@ impl Talk {
     pub(crate) fn rows(&self) -> Vec<Row> {
         let (whole, counters) = self.play(Cut::Whole);
         assert_eq!(counters.pending_bytes, 0, "nothing is held at the end");
+        self.write_seed(&whole);
         if self.is_tcp() {
             assert_eq!(self.play(Cut::Bytes).0, whole, "byte by byte");
             let longest = self.turns.iter().map(|(_, bytes)| bytes.len()).max().unwrap_or(0);
@@ -115,6 +117,33 @@ impl Talk {
             assert_eq!((counters.pending_bytes, counters.waiting_bytes), (0, 0), "{cut:?}");
         }
         whole
+    }
+
+    /// Writes the talk into the folder that `WIRETAPE_FUZZ_TALKS` names, if it is set: a seed for fuzzing all that it is rows of,
+    /// and the protocol whose test this is. The form of a turn is that of `fuzz/src/talk.rs`.
+    fn write_seed(&self, rows: &[Row]) {
+        const SECRETS: u8 = 7 << 1;
+        let Some(folder) = env::var_os("WIRETAPE_FUZZ_TALKS").map(PathBuf::from) else { return };
+        let mut seed = Vec::new();
+        let secrets = (!self.secrets.is_empty()).then_some((SECRETS, self.secrets.as_bytes()));
+        let said = self.turns.iter().map(|(way, bytes)| (u8::from(*way == Way::In), bytes.as_slice()));
+        for (bits, bytes) in secrets.into_iter().chain(said) {
+            let Ok(len) = u16::try_from(bytes.len()) else { return };
+            seed.push(bits);
+            seed.extend(len.to_le_bytes());
+            seed.extend_from_slice(bytes);
+        }
+        let thread = thread::current();
+        let tested = thread.name().and_then(|name| name.split_once("protocols::")?.1.split("::").next());
+        let over = match self.ip_proto {
+            TCP => "tcp",
+            SCTP => "sctp",
+            _ => "udp",
+        };
+        for name in rows.iter().filter_map(|row| row.get("app_proto").map(String::as_str)).chain(tested) {
+            let file = format!("{name}-{over}-{}-{:016x}", self.server_port, xxh3_64(&seed));
+            fs::write(folder.join(file), &seed).unwrap();
+        }
     }
 
     /// The rows when the turn of this number is not in the capture.

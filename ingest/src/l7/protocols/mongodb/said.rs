@@ -14,6 +14,10 @@ const DOCUMENT_BYTES: usize = 16 << 10;
 /// Elements of a document that are looked at for names.
 const MAX_ELEMENTS: usize = 1000;
 
+/// The largest window of a zstd frame that is read, as a power of two: 8 MiB, the one that every decoder should know (RFC 8878
+/// section 3.1.1.1.2). A frame may ask for gigabytes.
+const ZSTD_WINDOW_LOG: u32 = 23;
+
 /// Kinds of messages.
 pub(super) mod opcode {
     pub(in super::super) const REPLY: u32 = 1;
@@ -261,10 +265,6 @@ impl Said {
     }
 }
 
-/// The largest window of a zstd frame that is read, as a power of two: 8 MiB, the one that every decoder should know (RFC 8878
-/// section 3.1.1.1.2). A frame may ask for gigabytes.
-const ZSTD_WINDOW_LOG: u32 = 23;
-
 /// The first `wanted` bytes of what is compressed. Snappy gives all or nothing.
 fn uncompressed(how: u8, bytes: &[u8], wanted: usize, len: usize) -> Option<Vec<u8>> {
     let mut plain = Vec::with_capacity(wanted.min(64 << 10));
@@ -285,4 +285,17 @@ fn uncompressed(how: u8, bytes: &[u8], wanted: usize, len: usize) -> Option<Vec<
         _ => return None,
     }
     Some(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves that a frame which asks for a larger window than a message can need is not given the memory for it.
+    #[test]
+    fn windows_are_bounded() {
+        let frame = |log: u8| [&[0x28, 0xb5, 0x2f, 0xfd, 0, (log - 10) << 3, 5 << 3 | 1, 0, 0][..], b"hello"].concat();
+        let read = |log: u8| uncompressed(3, &frame(log), 5, 5);
+        assert_eq!((read(23), read(24)), (Some(b"hello".to_vec()), None));
+    }
 }

@@ -51,7 +51,7 @@ fn lengths(head: &[u8]) -> Option<(u32, u32)> {
     Some((u32::from_le_bytes([a, b, c, 0]), u32::from_le_bytes([d, e, f, 0])))
 }
 
-fn zstd_decoder(payload: &[u8]) -> std::io::Result<zstd::Decoder<'_, &[u8]>> {
+fn unzstd(payload: &[u8]) -> std::io::Result<zstd::Decoder<'_, &[u8]>> {
     let mut decoder = zstd::Decoder::with_buffer(payload)?;
     decoder.window_log_max(ZSTD_WINDOW_LOG)?;
     Ok(decoder)
@@ -76,7 +76,7 @@ impl Messages for Compressed {
         }
         let plain: Box<dyn Read + '_> = match self.how {
             How::Zlib => Box::new(flate2::read::ZlibDecoder::new(payload)),
-            How::Zstd => match zstd_decoder(payload) {
+            How::Zstd => match unzstd(payload) {
                 Ok(decoder) => Box::new(decoder),
                 Err(_) => return self.lost(way, at, out),
             },
@@ -118,5 +118,18 @@ impl Messages for Compressed {
 
     fn size_bytes(&self) -> usize {
         self.inside.size_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves that a frame which asks for a larger window than a packet can need is not given the memory for it.
+    #[test]
+    fn windows_are_bounded() {
+        let frame = |log: u8| [&[0x28, 0xb5, 0x2f, 0xfd, 0, (log - 10) << 3, 5 << 3 | 1, 0, 0][..], b"hello"].concat();
+        let read = |log: u8| std::io::read_to_string(unzstd(&frame(log)).unwrap()).ok();
+        assert_eq!((read(24).as_deref(), read(25)), (Some("hello"), None));
     }
 }
