@@ -267,7 +267,7 @@ impl<'a> Run<'a> {
         }
         let view = Db::open(db_dir, TABLES)?.view()?;
         let mut seen = 0;
-        for &id in &self.import.segments {
+        for id in self.import.segments.clone() {
             let rows = view.segment(id).map_or(0, |s| s.rows(PACKETS.name));
             self.pipeline.begin_segment(id);
             let mut left = rows;

@@ -128,7 +128,7 @@ struct Run {
 /// The runs of all segments.
 fn runs_of(view: &View) -> Result<Vec<Run>> {
     let mut runs = Vec::new();
-    let mut imported = HashSet::new();
+    let mut imported: HashSet<u32> = HashSet::new();
     for import in view.imports() {
         imported.extend(&import.segments);
         let segments = import.segments.iter().filter_map(|id| view.segment(*id)).map(Arc::clone).collect();
