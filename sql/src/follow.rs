@@ -303,11 +303,13 @@ impl Keys {
             let columns: Vec<usize> = names.iter().filter_map(|name| table.column(name).map(|(at, _)| at)).collect();
             for segment in view.live() {
                 let known = by_segment.entry(segment.id()).or_default();
-                let rows = segment.rows(table.name);
-                if std::mem::replace(&mut known.rows, rows) == rows {
-                    continue;
-                }
-                for batch in segment.read(table, &columns) {
+                let before = std::mem::replace(&mut known.rows, segment.rows(table.name));
+                let batches: Box<dyn Iterator<Item = _>> = match table.part_key {
+                    _ if known.rows == before => continue,
+                    Some(_) => segment.read(table, &columns),
+                    None => Box::new(segment.read_after(table, &columns, before)),
+                };
+                for batch in batches {
                     news.extend(done(&batch?, key).filter(|key| known.keys.insert(*key)));
                 }
             }
