@@ -10,8 +10,11 @@ use std::{
     },
 };
 
+use arrow::array::RecordBatch;
 use wiretape::{
-    engine::{Db, Error, Writer, fs::Fs, manifest::Manifest, raw::Resolution, retention::Expired, verify::verify},
+    engine::{
+        Db, Error, TableDef, Writer, fs::Fs, manifest::Manifest, raw::Resolution, retention::Expired, verify::verify,
+    },
     ingest::{
         Frame, Interface, TABLES,
         import::{ImportConfig, import_file},
@@ -43,20 +46,13 @@ fn replay(db: &Path) -> ReplayReport {
     replay_with(db, &[], &ReplayConfig::default(), Fs::default()).unwrap()
 }
 
-/// The rows of every table, in the order of their first columns.
-fn all_rows(db: &Path) -> Vec<(&'static str, Vec<Vec<String>>)> {
-    let session = open(db).session();
-    let of = |table: &'static str| {
-        let key = match table {
-            "packets" => "packet_id",
-            "flows" => "flow_id",
-            "coverage" => "ts, iface",
-            _ => "call_id",
-        };
-        let schema = if table == "coverage" { "system." } else { "" };
-        (table, rows(&session, &format!("select * from {schema}{table} order by {key}")))
+/// The rows of every table, segment by segment as they are stored. Read without SQL: there are hundreds of stops.
+fn all_rows(db: &Path) -> Vec<(u32, &'static str, Vec<RecordBatch>)> {
+    let view = Db::open(db, TABLES).unwrap().view().unwrap();
+    let of = |table: &'static TableDef| {
+        view.segments().iter().map(move |s| (s.id(), table.name, s.read(table.name).unwrap()))
     };
-    TABLES.iter().map(|table| of(table.name)).filter(|(_, rows)| !rows.is_empty()).collect()
+    TABLES.iter().flat_map(|table| of(table)).filter(|(_, _, rows)| !rows.is_empty()).collect()
 }
 
 /// Imports without reading application protocols.
@@ -108,9 +104,9 @@ fn a_replay_of_the_raw_log_gives_identical_rows() {
     record(&recorded, &capture, 400);
     for db in [imported, recorded] {
         let before = (all_rows(&db), fs::read(Manifest::path(&db)).unwrap());
-        assert!(before.0.len() > 3, "packets, flows and calls");
+        assert!(before.0.iter().any(|(_, table, _)| *table == "dns"), "packets, flows and calls");
         let segments = Db::open(&db, TABLES).unwrap().view().unwrap().segments().len() as u64;
-        let packets = before.0[0].1.len() as u64;
+        let packets = Db::open(&db, TABLES).unwrap().view().unwrap().rows("packets");
         let expected = ReplayReport { unchanged: segments, packets, ..ReplayReport::default() };
         assert_eq!(replay(&db), expected);
         assert!((all_rows(&db), fs::read(Manifest::path(&db)).unwrap()) == before, "nothing was touched");
@@ -149,7 +145,7 @@ fn segments_get_the_rows_that_are_read_today() {
 #[test]
 fn a_stop_at_any_step_of_a_replay_leaves_the_old_rows_or_the_new() {
     let dir = tempfile::tempdir().unwrap();
-    let capture = frames::office(dir.path(), 450);
+    let capture = frames::office(dir.path(), 250);
     let [old, new] = ["old", "new"].map(|name| dir.path().join(name));
     import_without_calls(&old, &capture, 100);
     import(&new, &capture, 100, Fs::default()).unwrap();
