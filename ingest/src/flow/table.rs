@@ -340,7 +340,9 @@ impl FlowTable {
     /// The capture is over: every open flow ends, with reason `end` unless it was over or idle by then. Seal
     /// afterwards.
     pub fn finish(&mut self) {
-        let open: Vec<u32> = self.open.iter().copied().collect();
+        let mut open: Vec<u32> = self.open.iter().copied().collect();
+        // The order of the hash table is another one each time, and what is said at the end is numbered as it comes.
+        open.sort_unstable_by_key(|at| flow_at(&self.flows, *at).id);
         for at in open {
             let flow = flow_at(&self.flows, at);
             let quiet = flow.deadline_ns(&self.config) <= self.clock_ns;

@@ -371,3 +371,21 @@ fn a_flood_of_half_open_connections_stays_within_the_limit() {
     let packets: i64 = rows.iter().map(|r| r.int("packets_out") + r.int("packets_in")).sum();
     assert_eq!(packets, 220_003);
 }
+
+/// Proves that flows which end together, because nothing more comes, end in an order that is the same each time: what they said
+/// last is numbered in it.
+#[test]
+fn flows_end_in_the_same_order_each_time() {
+    let ended = || {
+        let mut capture = Capture::new();
+        capture.table.leave_recognition();
+        for n in 0..100 {
+            capture.tcp(n * MS, tcp(&format!("10.0.0.1:{}", 40_000 + n), B).flags(SYN));
+        }
+        capture.table.finish();
+        std::iter::from_fn(|| capture.table.take_ended().map(|ended| ended.place)).collect::<Vec<_>>()
+    };
+    let first = ended();
+    assert_eq!(first.len(), 100);
+    assert_eq!(ended(), first);
+}

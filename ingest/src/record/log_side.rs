@@ -21,7 +21,10 @@ use super::{
     seal::{Store, lock},
     sync::SyncThread,
 };
-use crate::Frame;
+use crate::{
+    Frame,
+    keylog::{Kept, KeyLog, KeyLogError},
+};
 
 /// Time between two statistics blocks of an interface at most: how precisely a killed recorder's end is known on a quiet
 /// interface.
@@ -51,6 +54,9 @@ pub enum RecordError {
         /// The smaller of the budget and what the disk has room for.
         budget_bytes: u64,
     },
+    /// The key log cannot be read, or is none.
+    #[error(transparent)]
+    KeyLog(#[from] KeyLogError),
     /// The store cannot be written.
     #[error(transparent)]
     Store(#[from] Error),
@@ -96,6 +102,8 @@ pub struct Recorder {
     /// Bytes of the logs before it.
     ended_bytes: u64,
     interfaces: Vec<Recorded>,
+    keylog: Option<KeyLog>,
+    secrets: Kept,
     sync: SyncThread,
     follower: Follower,
     report: RecordReport,
@@ -137,6 +145,7 @@ impl Recorder {
 
     /// As [`begin`](Self::begin), through a file system that a test can stop.
     pub fn begin_with(dir: &Path, mut config: RecordConfig, clock: Clock, fs: Fs) -> Result<Recorder, RecordError> {
+        let keylog = config.keylog.as_deref().map(KeyLog::open).transpose()?;
         let (mut writer, recovered) = recover::open_writer_with(dir, fs, &config, clock.now_ns())?;
         writer.set_policy(config.policy)?;
         let notes = LogNotes {
@@ -163,6 +172,8 @@ impl Recorder {
             log: None,
             ended_bytes: 0,
             interfaces: Vec::new(),
+            keylog,
+            secrets: Kept::default(),
             sync,
             follower,
             report: RecordReport::default(),
@@ -170,6 +181,8 @@ impl Recorder {
             recovered,
         };
         recorder.begin_log()?;
+        while recorder.read_keylog()? {}
+        recorder.keylog.as_ref().map_or(Ok(()), KeyLog::check)?;
         Ok(recorder)
     }
 
@@ -242,6 +255,23 @@ impl Recorder {
         }
     }
 
+    /// Records lines of a key log that the source carries (see [`crate::keylog`]); others are passed over.
+    pub fn secrets(&mut self, log: &[u8]) -> Result<(), RecordError> {
+        self.secrets.add(log);
+        match &mut self.log {
+            Some(log) => Ok(self.secrets.write(|lines| log.writer.secrets(lines))?),
+            None => Ok(()),
+        }
+    }
+
+    /// Records what was appended to the key log. False when that is nothing. A log that cannot be read for now is no reason to stop
+    /// recording.
+    fn read_keylog(&mut self) -> Result<bool, RecordError> {
+        let Some(Ok(lines)) = self.keylog.as_mut().map(KeyLog::news) else { return Ok(false) };
+        self.secrets(&lines)?;
+        Ok(!lines.is_empty())
+    }
+
     /// What the source has counted on `interface` by now. Packets that were pushed are received in any case, so a source without
     /// counters of its own gives only what its filter kept out.
     pub fn counts(&mut self, interface: u32, counts: Counts) {
@@ -256,6 +286,9 @@ impl Recorder {
     pub fn tick(&mut self) -> Result<(), RecordError> {
         if let Some(e) = self.sync.take_failure().or_else(|| self.follower.take_failure()) {
             return Err(self.explain(e));
+        }
+        if !self.over_budget {
+            self.read_keylog()?;
         }
         let now_ns = self.clock.now_ns();
         let Some(log) = &mut self.log else { return Ok(()) };
@@ -356,6 +389,8 @@ impl Recorder {
             i.number = Some(writer.interface(&i.interface)?);
             (i.counts_before, i.recorded, i.dropped_limit) = (i.counts(), 0, 0);
         }
+        self.secrets.begin_log();
+        self.secrets.write(|lines| writer.secrets(lines))?;
         let now_ns = self.clock.now_ns();
         self.sync.log(writer.syncer()?);
         self.follower.begin(writer.id());
@@ -366,6 +401,7 @@ impl Recorder {
 
     /// Completes the log, the recording's `last` or not.
     fn end_log(&mut self, last: bool) -> Result<(), RecordError> {
+        self.read_keylog()?;
         self.statistics()?;
         self.flush()?;
         if let Some(log) = self.log.take() {
