@@ -133,6 +133,8 @@ struct Recorded {
     counts_before: Counts,
     recorded: u64,
     dropped_limit: u64,
+    /// Packets recorded, or dropped for want of disk, in the logs before.
+    taken_before: u64,
     /// Nothing more will come of it.
     gone: bool,
 }
@@ -207,6 +209,7 @@ impl Recorder {
             counts_before: Counts::default(),
             recorded: 0,
             dropped_limit: 0,
+            taken_before: 0,
             gone: false,
         };
         if let Some(log) = &mut self.log {
@@ -218,7 +221,7 @@ impl Recorder {
 
     /// Nothing more will come of an interface: it is covered until now.
     pub fn interface_gone(&mut self, interface: u32) -> Result<(), RecordError> {
-        self.statistics()?;
+        self.statistics(Recorded::counts)?;
         if let Some(recorded) = self.interfaces.get_mut(interface as usize) {
             recorded.gone = true;
         }
@@ -293,7 +296,7 @@ impl Recorder {
         let now_ns = self.clock.now_ns();
         let Some(log) = &mut self.log else { return Ok(()) };
         if now_ns >= log.next_statistics_ns {
-            self.statistics()?;
+            self.statistics(Recorded::counts)?;
         }
         self.flush()?;
         let Some(log) = &mut self.log else { return Ok(()) };
@@ -387,7 +390,8 @@ impl Recorder {
         self.interfaces.iter_mut().for_each(|i| i.number = None);
         for i in self.interfaces.iter_mut().filter(|i| !i.gone) {
             i.number = Some(writer.interface(&i.interface)?);
-            (i.counts_before, i.recorded, i.dropped_limit) = (i.counts(), 0, 0);
+            (i.counts_before, i.taken_before) = (i.settled(), i.taken());
+            (i.recorded, i.dropped_limit) = (0, 0);
         }
         self.secrets.begin_log();
         self.secrets.write(|lines| writer.secrets(lines))?;
@@ -402,7 +406,7 @@ impl Recorder {
     /// Completes the log, the recording's `last` or not.
     fn end_log(&mut self, last: bool) -> Result<(), RecordError> {
         self.read_keylog()?;
-        self.statistics()?;
+        self.statistics(if last { Recorded::counts } else { Recorded::settled })?;
         self.flush()?;
         if let Some(log) = self.log.take() {
             self.ended_bytes += log.writer.flushed_bytes();
@@ -418,12 +422,12 @@ impl Recorder {
     }
 
     /// Writes what every interface has counted since the log began.
-    fn statistics(&mut self) -> Result<(), RecordError> {
+    fn statistics(&mut self, counted: fn(&Recorded) -> Counts) -> Result<(), RecordError> {
         let now_ns = self.clock.now_ns();
         let Some(log) = &mut self.log else { return Ok(()) };
         for i in self.interfaces.iter().filter(|i| !i.gone) {
             let Some(interface) = i.number else { continue };
-            let (counts, before) = (i.counts(), i.counts_before);
+            let (counts, before) = (counted(i), i.counts_before);
             let received = counts.received.saturating_sub(before.received);
             log.writer.statistics(&Statistics {
                 interface,
@@ -442,12 +446,21 @@ impl Recorder {
 }
 
 impl Recorded {
+    /// Packets that were recorded, or dropped for want of disk.
+    fn taken(&self) -> u64 {
+        self.taken_before + self.recorded + self.dropped_limit
+    }
+
+    /// What the source has counted; of packets received, those that became something. What it still holds is of the next log.
+    fn settled(&self) -> Counts {
+        let Counts { dropped_ring, filtered, .. } = self.counts;
+        Counts { received: self.taken() + dropped_ring + filtered, dropped_ring, filtered }
+    }
+
     /// What the source has counted; of packets received, at least those that became something.
     fn counts(&self) -> Counts {
-        let (Counts { received, dropped_ring, filtered }, before) = (self.counts, self.counts_before);
-        let lost = dropped_ring.saturating_sub(before.dropped_ring) + filtered.saturating_sub(before.filtered);
-        let known = before.received + self.recorded + self.dropped_limit + lost;
-        Counts { received: received.max(known), dropped_ring, filtered }
+        let settled = self.settled();
+        Counts { received: self.counts.received.max(settled.received), ..settled }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::{
         framed::{Frame, Framed, Message, Messages},
         out::Out,
         protocol::{Hint, Over, Protocol},
+        stamp::Stamp,
         text::{lossy as text, pairs},
         waiting::Waiting,
     },
@@ -327,7 +328,7 @@ impl Messages for Amqp {
         }
     }
 
-    fn lost(&mut self, way: Way, out: &mut Out<'_>) {
+    fn lost(&mut self, way: Way, _: Stamp, out: &mut Out<'_>) {
         self.give_up(way, None, Some(ErrorType::Gap), out);
     }
 
