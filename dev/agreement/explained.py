@@ -16,7 +16,7 @@ COUNTED_ONCE = {
 # Protocol, line: why.
 WHY = {
     ("http", "methods and targets"): "tshark does not know methods in lower case, nor HTTP/0.9",
-    ("http", "status codes"): "tshark leaves out responses whose body is not whole in the capture",
+    ("http", "status codes"): "tshark shows no responses behind a lost packet, nor those whose body is not whole",
     ("http", "content types of responses"): "the same responses",
     ("http", "responses with their requests"): "tshark pairs pipelined requests seldom, and the same responses",
     ("http2", "paths"): "tshark does not read some requests behind an upgrade to h2c",
@@ -26,7 +26,7 @@ WHY = {
     ("redis", "commands with arguments"): "tshark does not read inline commands",
     ("ssh", "versions"): "a connection on port 8000, which tshark takes for HTTP",
     ("postgresql", "users and databases"): "a made startup message whose length is wrong is not recognised",
-    ("mysql", "server versions"): "a connection that ends behind the greeting has no row, and damaged greetings none",
+    ("mysql", "server versions"): "a connection that ends behind the greeting has no row",
     ("kafka", "lengths of responses"): "responses before the first request of a capture are not read",
     ("memcached", "keys"): "tshark reads the keys of the first commands of the text protocol only",
     ("tds", "packets"): "a login of a version before 7.2",

@@ -16,7 +16,6 @@ const MAX_POINTERS: usize = 32;
 const HEADER_BYTES: usize = 12;
 const CLASS_IN: [u8; 2] = [0, 1];
 const TYPE_A: [u8; 2] = [0, 1];
-const TYPE_NULL: [u8; 2] = [0, 10];
 const TYPE_OPT: u16 = 41;
 
 /// What could be read of a message.
@@ -66,10 +65,6 @@ impl Mended {
         let (kind, _class, _ttl, len) = (fixed.u16()?, fixed.u16()?, fixed.u32()?, fixed.u16()?);
         if kind != TYPE_OPT {
             self.replace(at + 2, CLASS_IN);
-            // An update deletes records without saying what is in them.
-            if len == 0 {
-                self.replace(at, TYPE_NULL);
-            }
         }
         Some(at + 10 + usize::from(len))
     }
