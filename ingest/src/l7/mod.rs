@@ -29,22 +29,26 @@ mod recognising;
 mod scope;
 mod secrets;
 mod stamp;
+mod tap;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod text;
 mod waiting;
 
-use conversation::Conversation;
+use conversation::{Conversation, Held, Place};
 pub use limits::{L7Counters, L7Limits};
-use out::Rows;
+use out::{Rows, TooMuch};
 pub use protocol::Protocol;
 pub(crate) use protocol::{Hint, at, recognise};
 pub use protocols::PROTOCOLS;
 pub(crate) use stamp::Stamp;
+pub(crate) use tap::Tap;
 
 use crate::{
     decode::Decoded,
-    flow::{Ended, FlowTable, Observed},
+    flow::{Ended, FlowTable, Observed, Pair, flag},
 };
 use dissector::End;
 
@@ -52,15 +56,29 @@ use dissector::End;
 #[derive(Debug)]
 pub(crate) struct L7 {
     /// By the place of their flow in the flow table.
-    conversations: Vec<Option<Box<Conversation>>>,
+    slots: Vec<Slot>,
     rows: Rows,
     /// The conversation that makes room next, when too much is held.
     hand: usize,
 }
 
+/// What is known of a flow's conversation.
+#[derive(Debug, Default)]
+enum Slot {
+    /// Nothing was said.
+    #[default]
+    Unused,
+    /// It is read.
+    Read(Box<Conversation>),
+    /// It was given up because too much was held: what is said from now on is read as from the middle.
+    GivenUp,
+    /// It is not read: unknown, or encrypted.
+    Silent,
+}
+
 impl L7 {
     pub(crate) fn new(limits: L7Limits, capture_source: String, node: Option<String>) -> L7 {
-        L7 { conversations: Vec::new(), rows: Rows::new(limits, capture_source, node), hand: 0 }
+        L7 { slots: Vec::new(), rows: Rows::new(limits, capture_source, node), hand: 0 }
     }
 
     /// Rows from now on belong to this segment.
@@ -70,21 +88,33 @@ impl L7 {
 
     /// Takes in a packet of a flow. Returns the place of the protocol that it showed the flow to speak, if it did.
     #[inline]
-    pub(crate) fn packet(&mut self, flows: &FlowTable, flow: &Observed, at: Stamp, packet: &Decoded<'_>) -> Option<u8> {
-        let place = flow.place as usize;
-        if self.conversations.len() <= place {
-            self.conversations.resize_with(place + 1, || None);
+    pub(crate) fn packet(
+        &mut self,
+        flows: &FlowTable,
+        flow: &Observed,
+        (at, tap): (Stamp, Tap),
+        packet: &Decoded<'_>,
+    ) -> Option<u8> {
+        let slot_at = flow.place as usize;
+        if self.slots.len() <= slot_at {
+            self.slots.resize_with(slot_at + 1, Slot::default);
         }
-        let slot = self.conversations.get_mut(place)?;
-        // What says nothing, a scan for example, takes no memory here.
-        if slot.is_none() && packet.payload_len.unwrap_or(0) == 0 && packet.icmp.is_none() {
-            return None;
+        let slot = self.slots.get_mut(slot_at)?;
+        let begins = match slot {
+            Slot::Silent => return None,
+            Slot::Read(_) => None,
+            // What says nothing, a scan for example, takes no memory here.
+            _ if packet.payload_len.unwrap_or(0) == 0 && packet.icmp.is_none() => return None,
+            Slot::Unused => Some(flows.begins(flow.place)),
+            Slot::GivenUp => Some(Pair::default()),
+        };
+        if let Some(begins) = begins {
+            *slot = Slot::Read(Box::new(Conversation::new(flows.ends(flow.place), begins)));
         }
-        let conversation = slot.get_or_insert_with(|| Box::new(Conversation::new(flows.ends(flow.place))));
-        let before = conversation.size_bytes();
-        let spoken = conversation.packet(flow.way, at, packet, &mut self.rows);
-        let after = conversation.size_bytes();
-        self.account(before, after);
+        let Slot::Read(conversation) = slot else { return None };
+        let is_reset = packet.tcp.is_some_and(|tcp| tcp.flags & flag::RST != 0) && flows.was_reset(flow.place);
+        let spoken = conversation.packet(Place { way: flow.way, at, tap, is_reset }, packet, &mut self.rows);
+        self.account(slot_at);
         spoken
     }
 
@@ -97,12 +127,11 @@ impl L7 {
     }
 
     fn end(&mut self, ended: Ended) {
-        let Some(mut conversation) = self.conversations.get_mut(ended.place as usize).and_then(Option::take) else {
+        let Some(Slot::Read(mut conversation)) = self.slots.get_mut(ended.place as usize).map(std::mem::take) else {
             return;
         };
-        let before = conversation.size_bytes();
         conversation.end(if ended.reset { End::Reset } else { End::Quiet }, &mut self.rows);
-        self.account(before, (0, 0));
+        self.rows.counters.held(conversation.held, Held::default());
     }
 
     /// Takes in a log of secrets: it opens the connections that begin from now on.
@@ -130,38 +159,50 @@ impl L7 {
         self.rows.seal()
     }
 
-    /// Keeps count of what is held, and makes room when it is too much.
+    /// Keeps count of what the conversation there holds, and makes room when it is too much.
     #[inline]
-    fn account(&mut self, before: (usize, usize), after: (usize, usize)) {
-        let counters = &mut self.rows.counters;
-        counters.pending_bytes = (counters.pending_bytes + after.0 as u64).saturating_sub(before.0 as u64);
-        counters.waiting_bytes = (counters.waiting_bytes + after.1 as u64).saturating_sub(before.1 as u64);
-        let limits = self.rows.limits;
-        if counters.pending_bytes > limits.pending_bytes as u64 || counters.waiting_bytes > limits.waiting_bytes as u64
-        {
-            self.make_room();
+    fn account(&mut self, slot_at: usize) {
+        let Some(slot) = self.slots.get_mut(slot_at) else { return };
+        let Slot::Read(conversation) = slot else { return };
+        let before = conversation.held;
+        if conversation.is_silent() {
+            *slot = Slot::Silent;
+            return self.rows.counters.held(before, Held::default());
+        }
+        let after = conversation.size_bytes();
+        if after != before {
+            conversation.held = after;
+            self.rows.counters.held(before, after);
+            if self.rows.too_much() != TooMuch::Nothing {
+                self.make_room();
+            }
+            self.rows.counters.note_peaks();
         }
     }
 
-    /// Gives up conversations, one after the other all around the table, until what is held is within the limits: what comes
-    /// later is read whatever came before.
+    /// Gives up holes or conversations, one after the other all around the table, until what is held is within the limits: what
+    /// comes later is read whatever came before.
     #[cold]
     fn make_room(&mut self) {
-        for _ in 0..self.conversations.len() {
-            let L7Counters { pending_bytes, waiting_bytes, .. } = self.rows.counters;
-            let limits = self.rows.limits;
-            if pending_bytes <= limits.pending_bytes as u64 && waiting_bytes <= limits.waiting_bytes as u64 {
+        for _ in 0..self.slots.len() {
+            let too_much = self.rows.too_much();
+            if too_much == TooMuch::Nothing {
                 return;
             }
-            self.hand = (self.hand + 1) % self.conversations.len();
-            let Some(conversation) = self.conversations.get_mut(self.hand).and_then(Option::as_mut) else { continue };
-            let (pending, waiting) = conversation.size_bytes();
-            if pending + waiting > 0 {
+            self.hand = (self.hand + 1) % self.slots.len();
+            let Some(slot) = self.slots.get_mut(self.hand) else { continue };
+            let Slot::Read(conversation) = slot else { continue };
+            let before = conversation.held;
+            if too_much == TooMuch::Pending {
                 conversation.end(End::Quiet, &mut self.rows);
-                let counters = &mut self.rows.counters;
-                counters.pending_bytes = counters.pending_bytes.saturating_sub(pending as u64);
-                counters.waiting_bytes = counters.waiting_bytes.saturating_sub(waiting as u64);
-                counters.conversations_dropped += 1;
+                *slot = Slot::GivenUp;
+                self.rows.counters.held(before, Held::default());
+                self.rows.counters.conversations_dropped += 1;
+            } else if before.waiting > 0 {
+                conversation.give_up_holes(&mut self.rows);
+                let after = conversation.size_bytes();
+                conversation.held = after;
+                self.rows.counters.held(before, after);
             }
         }
     }

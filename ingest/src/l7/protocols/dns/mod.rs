@@ -15,7 +15,7 @@ use crate::{
         names::NameSource,
         out::Out,
         protocol::{Over, Protocol},
-        stamp::Span,
+        stamp::{Span, Stamp},
         waiting::Waiting,
     },
 };
@@ -389,7 +389,10 @@ impl Messages for Dns {
 
     fn frame(&mut self, _: Way, head: &[u8]) -> Frame {
         match head {
-            [hi, lo, ..] => Frame::Is(2 + u64::from(u16::from_be_bytes([*hi, *lo]))),
+            [hi, lo, message @ ..] => match u16::from_be_bytes([*hi, *lo]) {
+                len if len < 12 || message.len() > 12 && !is_header(message) => Frame::Garbage,
+                len => Frame::Is(2 + u64::from(len)),
+            },
             _ => Frame::Unknown,
         }
     }
@@ -399,7 +402,7 @@ impl Messages for Dns {
         self.read(way, message.span, bytes, bytes.len() as u64, out);
     }
 
-    fn lost(&mut self, _: Way, _: &mut Out<'_>) {}
+    fn lost(&mut self, _: Way, _: Stamp, _: &mut Out<'_>) {}
 
     fn begins(&self, _: Way, head: &[u8]) -> bool {
         let fits = |len: usize| (12..=head.len()).contains(&len);

@@ -12,6 +12,7 @@ use crate::{
         out::Out,
         protocol::{Hint, Over, Protocol},
         recognising::Recognising,
+        stamp::Stamp,
         text,
         waiting::Waiting,
     },
@@ -220,7 +221,7 @@ impl Messages for Ldap {
         }
     }
 
-    fn lost(&mut self, _: Way, _: &mut Out<'_>) {}
+    fn lost(&mut self, _: Way, _: Stamp, _: &mut Out<'_>) {}
 
     fn begins(&self, _: Way, head: &[u8]) -> bool {
         probe(&Hint { src_port: 389, dst_port: 389, ip_proto: TCP, len: head.len() }, head)

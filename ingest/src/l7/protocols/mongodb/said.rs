@@ -261,6 +261,10 @@ impl Said {
     }
 }
 
+/// The largest window of a zstd frame that is read, as a power of two: 8 MiB, the one that every decoder should know (RFC 8878
+/// section 3.1.1.1.2). A frame may ask for gigabytes.
+const ZSTD_WINDOW_LOG: u32 = 23;
+
 /// The first `wanted` bytes of what is compressed. Snappy gives all or nothing.
 fn uncompressed(how: u8, bytes: &[u8], wanted: usize, len: usize) -> Option<Vec<u8>> {
     let mut plain = Vec::with_capacity(wanted.min(64 << 10));
@@ -274,7 +278,9 @@ fn uncompressed(how: u8, bytes: &[u8], wanted: usize, len: usize) -> Option<Vec<
             flate2::read::ZlibDecoder::new(bytes).take(wanted as u64).read_to_end(&mut plain).ok()?;
         }
         3 => {
-            zstd::Decoder::with_buffer(bytes).ok()?.take(wanted as u64).read_to_end(&mut plain).ok()?;
+            let mut decoder = zstd::Decoder::with_buffer(bytes).ok()?;
+            decoder.window_log_max(ZSTD_WINDOW_LOG).ok()?;
+            decoder.take(wanted as u64).read_to_end(&mut plain).ok()?;
         }
         _ => return None,
     }

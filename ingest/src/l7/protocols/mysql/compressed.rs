@@ -9,6 +9,7 @@ use crate::{
         dissector::{Chunk, Dissector, End, Gap},
         framed::{Frame, Framed, Message, Messages},
         out::Out,
+        stamp::Stamp,
     },
 };
 
@@ -17,6 +18,9 @@ const MAX_BYTES: usize = 1 << 20;
 
 /// Bytes before the payload of a compressed packet.
 const HEADER_BYTES: usize = 7;
+
+/// The largest window of a zstd frame that is read, as a power of two: no packet is longer than its 16 MiB.
+const ZSTD_WINDOW_LOG: u32 = 24;
 
 /// Bytes that are uncompressed at once.
 const STEP_BYTES: usize = 16 << 10;
@@ -47,6 +51,12 @@ fn lengths(head: &[u8]) -> Option<(u32, u32)> {
     Some((u32::from_le_bytes([a, b, c, 0]), u32::from_le_bytes([d, e, f, 0])))
 }
 
+fn zstd_decoder(payload: &[u8]) -> std::io::Result<zstd::Decoder<'_, &[u8]>> {
+    let mut decoder = zstd::Decoder::with_buffer(payload)?;
+    decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+    Ok(decoder)
+}
+
 impl Messages for Compressed {
     const MAX_BYTES: usize = MAX_BYTES;
 
@@ -59,16 +69,16 @@ impl Messages for Compressed {
         let payload = message.bytes.get(HEADER_BYTES..).unwrap_or_default();
         let at = message.span.last;
         if message.len > message.bytes.len() as u64 {
-            return self.lost(way, out);
+            return self.lost(way, at, out);
         }
         if plain_len == 0 {
             return self.inside.data(Chunk { way, at, bytes: payload }, out);
         }
         let plain: Box<dyn Read + '_> = match self.how {
             How::Zlib => Box::new(flate2::read::ZlibDecoder::new(payload)),
-            How::Zstd => match zstd::Decoder::with_buffer(payload) {
+            How::Zstd => match zstd_decoder(payload) {
                 Ok(decoder) => Box::new(decoder),
-                Err(_) => return self.lost(way, out),
+                Err(_) => return self.lost(way, at, out),
             },
         };
         let mut plain = plain.take(u64::from(plain_len));
@@ -80,14 +90,13 @@ impl Messages for Compressed {
                     left -= read as u64;
                     self.inside.data(Chunk { way, at, bytes: step.get(..read).unwrap_or_default() }, out);
                 }
-                _ => return self.lost(way, out),
+                _ => return self.lost(way, at, out),
             }
         }
     }
 
-    fn lost(&mut self, way: Way, out: &mut Out<'_>) {
+    fn lost(&mut self, way: Way, at: Stamp, out: &mut Out<'_>) {
         // How many bytes are missing inside is not known: more than a packet may have.
-        let at = crate::l7::Stamp { ts_ns: 0, packet_id: 0 };
         self.inside.gap(Gap { way, at, bytes: u64::MAX }, out);
     }
 
