@@ -5,7 +5,7 @@ use super::{
     out::{Out, Rows},
     protocol::{self, Hint},
     protocols::{Icmp, Sctp},
-    reassembly::{Half, Piece, Segment},
+    reassembly::{Half, Order, Piece, Segment},
     stamp::Stamp,
     tap::{Home, Tap},
 };
@@ -46,6 +46,8 @@ pub(super) struct Place {
     pub(super) way: Way,
     pub(super) at: Stamp,
     pub(super) tap: Tap,
+    /// Of the packets of the capture.
+    pub(super) order: Order,
     /// The connection was reset, by this packet or before it.
     pub(super) is_reset: bool,
 }
@@ -91,7 +93,7 @@ impl Conversation {
 
     /// Takes in a packet. Returns the place of the protocol that it showed the flow to speak, if it did.
     pub(super) fn packet(&mut self, place: Place, packet: &Decoded<'_>, rows: &mut Rows) -> Option<u8> {
-        let Place { way, at, tap, is_reset } = place;
+        let Place { way, at, tap, .. } = place;
         if packet.tcp.is_none() && !self.homes.of_mut(way).is_at(tap, at.ts_ns) {
             return None;
         }
@@ -109,8 +111,8 @@ impl Conversation {
         let len = packet.payload_len.unwrap_or(0);
         match &packet.tcp {
             Some(tcp) if hint.ip_proto == TCP => {
-                reader.segment(way, at, tcp, packet, halves);
-                if is_reset {
+                reader.segment(place, tcp, packet, halves);
+                if place.is_reset {
                     // Nothing is repeated any more.
                     reader.flush(halves);
                 }
@@ -194,13 +196,14 @@ struct Reader<'a, 'o> {
 }
 
 impl Reader<'_, '_> {
-    fn segment(&mut self, way: Way, at: Stamp, tcp: &TcpHeader, packet: &Decoded<'_>, halves: &mut Pair<Half>) {
+    fn segment(&mut self, place: Place, tcp: &TcpHeader, packet: &Decoded<'_>, halves: &mut Pair<Half>) {
+        let Place { way, at, order, .. } = place;
         let limit = self.out.limits().waiting_flow_bytes;
         let (sender, receiver) = halves.sender_and_receiver(way);
         let (is, back) = (|bit: u8| tcp.flags & bit != 0, way.back());
         // What is acknowledged was said before the answer that this packet may carry.
         let ack = is(flag::ACK).then_some(tcp.ack);
-        receiver.acknowledged(ack, at.ts_ns, &mut |piece| self.piece(back, piece));
+        receiver.acknowledged(ack, at.ts_ns, order, &mut |piece| self.piece(back, piece));
         // What a reset carries is a diagnostic text, if anything (RFC 9293 section 3.5.3).
         if !is(flag::RST) {
             let (syn, fin, len) = (is(flag::SYN), is(flag::FIN), packet.payload_len.unwrap_or(0));
@@ -208,7 +211,7 @@ impl Reader<'_, '_> {
             sender.push(&segment, limit, &mut |piece| self.piece(way, piece));
             self.out.rows.counters.gaps_at_limit += sender.take_given_up();
         }
-        sender.acknowledged(None, at.ts_ns, &mut |piece| self.piece(way, piece));
+        sender.acknowledged(None, at.ts_ns, order, &mut |piece| self.piece(way, piece));
     }
 
     /// Reads whatever waits.

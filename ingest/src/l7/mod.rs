@@ -43,6 +43,7 @@ use out::{Rows, TooMuch};
 pub use protocol::Protocol;
 pub(crate) use protocol::{Hint, at, recognise};
 pub use protocols::PROTOCOLS;
+use reassembly::Order;
 pub(crate) use stamp::Stamp;
 pub(crate) use tap::Tap;
 
@@ -60,7 +61,13 @@ pub(crate) struct L7 {
     rows: Rows,
     /// The conversation that makes room next, when too much is held.
     hand: usize,
+    /// The latest packet time so far, and packets since one was earlier than one before it.
+    latest_ns: i64,
+    in_order: u32,
 }
+
+/// Packets in order of time, over all flows, after which a capture that was seen to mix its packets is taken for one that does not.
+const ORDERLY_PACKETS: u32 = 10_000;
 
 /// What is known of a flow's conversation.
 #[derive(Debug, Default)]
@@ -78,7 +85,13 @@ enum Slot {
 
 impl L7 {
     pub(crate) fn new(limits: L7Limits, capture_source: String, node: Option<String>) -> L7 {
-        L7 { slots: Vec::new(), rows: Rows::new(limits, capture_source, node), hand: 0 }
+        L7 {
+            slots: Vec::new(),
+            rows: Rows::new(limits, capture_source, node),
+            hand: 0,
+            latest_ns: i64::MIN,
+            in_order: ORDERLY_PACKETS,
+        }
     }
 
     /// Rows from now on belong to this segment.
@@ -95,6 +108,7 @@ impl L7 {
         (at, tap): (Stamp, Tap),
         packet: &Decoded<'_>,
     ) -> Option<u8> {
+        let order = self.order(at.ts_ns);
         let slot_at = flow.place as usize;
         if self.slots.len() <= slot_at {
             self.slots.resize_with(slot_at + 1, Slot::default);
@@ -113,9 +127,17 @@ impl L7 {
         }
         let Slot::Read(conversation) = slot else { return None };
         let is_reset = packet.tcp.is_some_and(|tcp| tcp.flags & flag::RST != 0) && flows.was_reset(flow.place);
-        let spoken = conversation.packet(Place { way: flow.way, at, tap, is_reset }, packet, &mut self.rows);
+        let spoken = conversation.packet(Place { way: flow.way, at, tap, order, is_reset }, packet, &mut self.rows);
         self.account(slot_at);
         spoken
+    }
+
+    /// Whether packets are in the order in which they passed: as long as their times do not go back.
+    #[inline]
+    fn order(&mut self, ts_ns: i64) -> Order {
+        self.in_order = if ts_ns < self.latest_ns { 0 } else { self.in_order.saturating_add(1) };
+        self.latest_ns = self.latest_ns.max(ts_ns);
+        if self.in_order < ORDERLY_PACKETS { Order::Mixed } else { Order::Kept }
     }
 
     /// Ends the conversations of the flows that have ended.

@@ -3,7 +3,7 @@
 //! A segment that comes in order passes through without being copied. One that is ahead waits for what is missing; the
 //! first copy of a byte is the one that counts. What stays missing is told as a gap, never filled in: as soon as the other
 //! end acknowledges it, for then it was lost by the capture and not on the wire, when too much waits behind it, when time has
-//! passed, or when the connection ends.
+//! passed, or when the connection ends. Of a capture that mixes its packets, an acknowledgement may come before the bytes.
 
 use std::collections::VecDeque;
 
@@ -16,6 +16,18 @@ const MAX_WAITING: usize = 4096;
 /// How far ahead of what is expected a segment may be: the largest window there is (RFC 7323 2.3). What is further does
 /// not belong here, or a long stretch is missing.
 const MAX_AHEAD: u32 = 1 << 30;
+
+/// Whether packets are in the order in which they passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// They are: what is acknowledged has passed.
+    Kept,
+    /// Captures of several queues mix the order of packets that are near to each other.
+    Mixed,
+}
+
+/// Packets of the flow that pass before bytes which the other end has acknowledged are given up, where the order is mixed.
+const PATIENCE_PACKETS: u32 = 32;
 
 /// Packet time that passes before missing bytes are given up though nobody acknowledged them, as where only one direction
 /// is captured: longer than a sender takes to repeat them.
@@ -56,10 +68,10 @@ pub(crate) struct Half {
     waiting: VecDeque<Waiting>,
     /// Bytes of payload in them.
     payload_bytes: usize,
-    /// When the first of them came.
+    /// When the first of them came, and packets of the flow since then.
     since_ns: i64,
-    /// What the other end has acknowledged last: before the first segment, and since something waits. What it said before
-    /// the first of them came tells nothing: of a capture that mixes the two directions, what is missing may come late.
+    packets: u32,
+    /// What the other end has acknowledged last: before the first segment, and since something waits.
     acked: Option<u32>,
     /// Holes given up because too much waited, and not yet [taken](Self::take_given_up).
     given_up: u64,
@@ -134,19 +146,22 @@ impl Half {
     /// The other end has all before `ack`. To be called with every packet of the flow, with those of the other end before what
     /// they carry is read.
     #[inline]
-    pub(crate) fn acknowledged(&mut self, ack: Option<u32>, now_ns: i64, out: &mut dyn FnMut(Piece<'_>)) {
+    pub(crate) fn acknowledged(&mut self, ack: Option<u32>, now_ns: i64, order: Order, out: &mut dyn FnMut(Piece<'_>)) {
         if self.waiting.is_empty() && self.next.is_some() {
             return;
         }
         self.acked = ack.or(self.acked);
+        self.packets = self.packets.saturating_add(1);
+        let is_patient = order == Order::Mixed && self.packets < PATIENCE_PACKETS;
         while let (Some(next), Some(first)) = (self.next, self.waiting.front()) {
             let missing = first.seq.wrapping_sub(next);
             let is_lost = self.acked.is_some_and(|acked| acked.wrapping_sub(next) >= missing && is_ahead(acked, next));
-            if !is_lost && now_ns.saturating_sub(self.since_ns) <= PATIENCE_NS {
+            let is_late = now_ns.saturating_sub(self.since_ns) > PATIENCE_NS;
+            if !is_late && (!is_lost || is_patient) {
                 break;
             }
             self.skip(out);
-            self.since_ns = now_ns;
+            (self.since_ns, self.packets) = (now_ns, 0);
         }
         self.end(out);
     }
@@ -211,7 +226,7 @@ impl Half {
             return; // again
         }
         if self.waiting.is_empty() {
-            (self.since_ns, self.acked) = (segment.at.ts_ns, None);
+            (self.since_ns, self.packets, self.acked) = (segment.at.ts_ns, 0, None);
         }
         self.payload_bytes += segment.payload.len();
         let held = Waiting { seq, len: segment.len, at: segment.at, bytes: segment.payload.into() };
@@ -331,20 +346,22 @@ mod tests {
     fn a_hole_is_told_when_it_is_known_to_stay() {
         type Way = fn(&mut Half, &mut Got);
         let ways: [(&str, Way); 4] = [
-            ("acknowledged", |half, got| half.acknowledged(Some(109), 1_000_000, &mut got.take())),
-            ("acknowledged up to what waits", |half, got| half.acknowledged(Some(105), 1_000_000, &mut got.take())),
-            ("late", |half, got| half.acknowledged(None, 11_000_000_000, &mut got.take())),
+            ("acknowledged", |half, got| half.acknowledged(Some(109), 1_000_000, Order::Kept, &mut got.take())),
+            ("acknowledged up to what waits", |half, got| {
+                half.acknowledged(Some(105), 1_000_000, Order::Kept, &mut got.take())
+            }),
+            ("late", |half, got| half.acknowledged(None, 11_000_000_000, Order::Kept, &mut got.take())),
             ("end", |half, got| half.flush(&mut got.take())),
         ];
         for (name, way) in ways {
             let (mut half, mut got) = (Half::default(), Got::default());
             half.push(&segment(1, 100, b"abc"), LIMIT, &mut got.take());
             // Said before anything was missing.
-            half.acknowledged(Some(200), 0, &mut got.take());
+            half.acknowledged(Some(200), 0, Order::Kept, &mut got.take());
             half.push(&segment(2, 105, b"fghi"), LIMIT, &mut got.take());
             for n in 1..100 {
-                half.acknowledged(Some(104), n, &mut got.take());
-                half.acknowledged(None, n, &mut got.take());
+                half.acknowledged(Some(104), n, Order::Kept, &mut got.take());
+                half.acknowledged(None, n, Order::Kept, &mut got.take());
             }
             assert_eq!(got.0, b"abc", "it may come yet");
             way(&mut half, &mut got);
@@ -352,6 +369,18 @@ mod tests {
             half.push(&segment(3, 103, b"de"), LIMIT, &mut got.take());
             half.push(&segment(4, 109, b"j"), LIMIT, &mut got.take());
             assert_eq!(got.0, b"abc??fghij", "{name}: what comes too late is old");
+        }
+    }
+
+    /// Proves that where packets are mixed an acknowledged hole may still be filled, for as long as the patience lasts.
+    #[test]
+    fn packets_that_are_mixed_have_some_time_to_come() {
+        for (packets, expected) in [(PATIENCE_PACKETS - 1, &b"abc"[..]), (PATIENCE_PACKETS, b"abc??fg")] {
+            let (mut half, mut got) = (Half::default(), Got::default());
+            half.push(&segment(1, 100, b"abc"), LIMIT, &mut got.take());
+            half.push(&segment(2, 105, b"fg"), LIMIT, &mut got.take());
+            (0..packets).for_each(|_| half.acknowledged(Some(107), 0, Order::Mixed, &mut got.take()));
+            assert_eq!(got.0, expected, "after {packets}");
         }
     }
 
@@ -363,11 +392,11 @@ mod tests {
         let (mut half, mut got) = (expected(Some(100)), Got::default());
         half.push(&segment(1, 102, b"cd"), LIMIT, &mut got.take());
         assert_eq!(got.0, b"", "it may come yet");
-        half.acknowledged(Some(104), 0, &mut got.take());
+        half.acknowledged(Some(104), 0, Order::Kept, &mut got.take());
         assert_eq!(got.0, b"??cd", "missing");
 
         let (mut half, mut got) = (expected(None), Got::default());
-        half.acknowledged(Some(100), 0, &mut got.take());
+        half.acknowledged(Some(100), 0, Order::Kept, &mut got.take());
         half.push(&segment(1, 102, b"cd"), LIMIT, &mut got.take());
         half.push(&segment(1, 100, b"ab"), LIMIT, &mut got.take());
         assert_eq!(got.0, b"abcd", "late");

@@ -95,6 +95,23 @@ fn a_hole_is_told_before_the_answer_to_what_is_behind_it() {
     assert_eq!(counters.gaps, 1);
 }
 
+/// Proves that of a capture which mixes its packets, as its times show, one that comes behind its acknowledgement is read in its
+/// place.
+#[test]
+fn what_is_mixed_is_put_in_order() {
+    let mut connection = Connection::new("10.0.0.2:53");
+    connection.says(true, &dns_tcp(1, false));
+    connection.ms = 0;
+    connection.says(false, &dns_tcp(1, true));
+    let late = connection.made(true).payload(&dns_tcp(2, false));
+    connection.loses(true, &dns_tcp(2, false));
+    connection.says(true, &dns_tcp(3, false));
+    connection.says(false, &dns_tcp(3, true));
+    connection.capture.show(0, &late);
+    let (rows, counters) = connection.capture.end();
+    assert_eq!((rows.len(), counters.gaps), (3, 0));
+}
+
 /// Proves that a packet which is only late is read in its place, however many others pass before it comes.
 #[test]
 fn what_is_late_is_no_hole() {
