@@ -27,6 +27,9 @@ pub(super) struct Conversation {
     halves: Pair<Half>,
     homes: Pair<Home>,
     state: State,
+    /// The place of the protocol that it was found to speak, and what of that the flow was told.
+    pub(super) spoken: Option<u8>,
+    pub(super) told: Option<u8>,
     /// What was held when last asked.
     pub(super) held: Held,
 }
@@ -87,21 +90,27 @@ impl Conversation {
             halves: Pair { out: Half::new(begins.out), back: Half::new(begins.back) },
             homes: Pair::default(),
             state: State::Probing(Box::default()),
+            spoken: None,
+            told: None,
             held: Held::default(),
         }
     }
 
-    /// Takes in a packet. Returns the place of the protocol that it showed the flow to speak, if it did.
-    pub(super) fn packet(&mut self, place: Place, packet: &Decoded<'_>, rows: &mut Rows) -> Option<u8> {
+    /// The flow that it is named by.
+    pub(super) fn flow_id(&self) -> i64 {
+        self.ends.flow_id
+    }
+
+    /// Takes in a packet.
+    pub(super) fn packet(&mut self, place: Place, packet: &Decoded<'_>, rows: &mut Rows) {
         let Place { way, at, tap, .. } = place;
         if packet.tcp.is_none() && !self.homes.of_mut(way).is_at(tap, at.ts_ns) {
-            return None;
+            return;
         }
         if let Some(header) = &packet.icmp {
-            self.icmp(way, at, header, packet, rows);
-            return None;
+            return self.icmp(way, at, header, packet, rows);
         }
-        let hint = Hint::of(packet)?;
+        let Some(hint) = Hint::of(packet) else { return };
         let Conversation { ends, halves, state, .. } = self;
         if hint.ip_proto == SCTP && matches!(state, State::Probing(_)) {
             // What it carries is recognised from its messages.
@@ -126,7 +135,7 @@ impl Conversation {
             }
             _ => {}
         }
-        reader.out.spoken
+        self.spoken = reader.out.spoken.or(self.spoken);
     }
 
     fn icmp(&mut self, way: Way, at: Stamp, header: &IcmpHeader, packet: &Decoded<'_>, rows: &mut Rows) {

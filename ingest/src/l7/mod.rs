@@ -12,6 +12,7 @@ use wiretape_engine::{Result, TableDef};
 
 mod call;
 mod conversation;
+mod copies;
 mod cursor;
 mod datagrams;
 mod dissector;
@@ -38,6 +39,7 @@ mod text;
 mod waiting;
 
 use conversation::{Conversation, Held, Place};
+use copies::{Copied, Firsts};
 pub use limits::{L7Counters, L7Limits};
 use out::{Rows, TooMuch};
 pub use protocol::Protocol;
@@ -49,7 +51,7 @@ pub(crate) use tap::Tap;
 
 use crate::{
     decode::Decoded,
-    flow::{Ended, FlowTable, Observed, Pair, flag},
+    flow::{Ended, FlowTable, Observed, Pair, Way, flag},
 };
 use dissector::End;
 
@@ -61,6 +63,7 @@ pub(crate) struct L7 {
     rows: Rows,
     /// The conversation that makes room next, when too much is held.
     hand: usize,
+    firsts: Firsts,
     /// The latest packet time so far, and packets since one was earlier than one before it.
     latest_ns: i64,
     in_order: u32,
@@ -79,6 +82,8 @@ enum Slot {
     Read(Box<Conversation>),
     /// It was given up because too much was held: what is said from now on is read as from the middle.
     GivenUp,
+    /// It is the same as that of another flow, which is where it is read.
+    Copy(Copied),
     /// It is not read: unknown, or encrypted.
     Silent,
 }
@@ -89,6 +94,7 @@ impl L7 {
             slots: Vec::new(),
             rows: Rows::new(limits, capture_source, node),
             hand: 0,
+            firsts: Firsts::default(),
             latest_ns: i64::MIN,
             in_order: ORDERLY_PACKETS,
         }
@@ -109,27 +115,65 @@ impl L7 {
         packet: &Decoded<'_>,
     ) -> Option<u8> {
         let order = self.order(at.ts_ns);
-        let slot_at = flow.place as usize;
-        if self.slots.len() <= slot_at {
-            self.slots.resize_with(slot_at + 1, Slot::default);
-        }
-        let slot = self.slots.get_mut(slot_at)?;
-        let begins = match slot {
-            Slot::Silent => return None,
-            Slot::Read(_) => None,
-            // What says nothing, a scan for example, takes no memory here.
-            _ if packet.payload_len.unwrap_or(0) == 0 && packet.icmp.is_none() => return None,
-            Slot::Unused => Some(flows.begins(flow.place)),
-            Slot::GivenUp => Some(Pair::default()),
-        };
-        if let Some(begins) = begins {
-            *slot = Slot::Read(Box::new(Conversation::new(flows.ends(flow.place), begins)));
-        }
-        let Slot::Read(conversation) = slot else { return None };
+        let (read_at, way) = self.read_at(flows, flow, at.ts_ns, packet)?;
+        let Some(Slot::Read(conversation)) = self.slots.get_mut(read_at) else { return None };
         let is_reset = packet.tcp.is_some_and(|tcp| tcp.flags & flag::RST != 0) && flows.was_reset(flow.place);
-        let spoken = conversation.packet(Place { way: flow.way, at, tap, order, is_reset }, packet, &mut self.rows);
-        self.account(slot_at);
-        spoken
+        conversation.packet(Place { way, at, tap, order, is_reset }, packet, &mut self.rows);
+        let spoken = conversation.spoken;
+        self.account(read_at);
+        let told = match self.slots.get_mut(flow.place as usize) {
+            Some(Slot::Read(conversation)) => &mut conversation.told,
+            Some(Slot::Copy(copied)) => &mut copied.told,
+            // It was the last that is read of it.
+            _ => return spoken,
+        };
+        if std::mem::replace(told, spoken) == spoken { None } else { spoken }
+    }
+
+    /// Where the conversation is that a packet belongs to, and which way it goes there. `None` for what is not read.
+    #[inline]
+    fn read_at(
+        &mut self,
+        flows: &FlowTable,
+        flow: &Observed,
+        ts_ns: i64,
+        packet: &Decoded<'_>,
+    ) -> Option<(usize, Way)> {
+        let at = flow.place as usize;
+        if self.slots.len() <= at {
+            self.slots.resize_with(at + 1, Slot::default);
+        }
+        let says_nothing = packet.payload_len.unwrap_or(0) == 0 && packet.icmp.is_none();
+        let begins = match self.slots.get(at)? {
+            Slot::Silent => return None,
+            Slot::Read(_) => return Some((at, flow.way)),
+            Slot::Copy(copied) => {
+                let copied = *copied;
+                match self.slots.get(copied.place as usize) {
+                    Some(Slot::Read(conversation)) if conversation.flow_id() == copied.flow_id => {
+                        return Some((copied.place as usize, copied.way(flow.way)));
+                    }
+                    Some(Slot::Silent) => {
+                        *self.slots.get_mut(at)? = Slot::Silent;
+                        return None;
+                    }
+                    _ if says_nothing => return None,
+                    _ => Pair::default(),
+                }
+            }
+            // What says nothing, a scan for example, takes no memory here.
+            _ if says_nothing => return None,
+            Slot::GivenUp => Pair::default(),
+            Slot::Unused => {
+                if let Some(copied) = self.firsts.original(*flow, ts_ns, packet) {
+                    *self.slots.get_mut(at)? = Slot::Copy(copied);
+                    return Some((copied.place as usize, copied.way(flow.way)));
+                }
+                flows.begins(flow.place)
+            }
+        };
+        *self.slots.get_mut(at)? = Slot::Read(Box::new(Conversation::new(flows.ends(flow.place), begins)));
+        Some((at, flow.way))
     }
 
     /// Whether packets are in the order in which they passed: as long as their times do not go back.
