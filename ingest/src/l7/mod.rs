@@ -70,7 +70,10 @@ pub(crate) struct L7 {
 }
 
 /// Packets in order of time, over all flows, after which a capture that was seen to mix its packets is taken for one that does not.
-const ORDERLY_PACKETS: u32 = 10_000;
+const ORDERLY_PACKETS: u32 = 128;
+
+/// How far times go back where packets are mixed, ns, at most. Where they go back further, another capture was appended.
+const MIXED_NS: i64 = 1_000_000_000;
 
 /// What is known of a flow's conversation.
 #[derive(Debug, Default)]
@@ -95,7 +98,7 @@ impl L7 {
             rows: Rows::new(limits, capture_source, node),
             hand: 0,
             firsts: Firsts::default(),
-            latest_ns: i64::MIN,
+            latest_ns: 0,
             in_order: ORDERLY_PACKETS,
         }
     }
@@ -179,8 +182,9 @@ impl L7 {
     /// Whether packets are in the order in which they passed: as long as their times do not go back.
     #[inline]
     fn order(&mut self, ts_ns: i64) -> Order {
-        self.in_order = if ts_ns < self.latest_ns { 0 } else { self.in_order.saturating_add(1) };
-        self.latest_ns = self.latest_ns.max(ts_ns);
+        let back_ns = self.latest_ns.saturating_sub(ts_ns);
+        self.in_order = if (1..=MIXED_NS).contains(&back_ns) { 0 } else { self.in_order.saturating_add(1) };
+        self.latest_ns = if back_ns > MIXED_NS { ts_ns } else { self.latest_ns.max(ts_ns) };
         if self.in_order < ORDERLY_PACKETS { Order::Mixed } else { Order::Kept }
     }
 
