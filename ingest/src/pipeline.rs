@@ -128,8 +128,7 @@ impl Pipeline {
             l7.end_all(&mut self.flows);
             if let Some(flow) = &observed {
                 let at = Stamp { ts_ns: frame.ts_ns, packet_id: self.next_packet_id };
-                if let Some(app) = l7.packet(&self.flows, flow, (at, Tap::of(frame, &decoded, flow.flow_id)), &decoded)
-                {
+                if let Some(app) = l7.packet(&self.flows, flow, (at, Tap::of(frame, &decoded)), &decoded) {
                     self.flows.set_app(flow.place, app);
                 }
             }

@@ -1,13 +1,10 @@
 //! Connections that a capture shows on two flows: inside and outside a tunnel, or in two VLANs. They are told by the packet in
-//! which something is said first: the same in both, within a moment. What the two flows show is then one conversation, with the
-//! id of the flow that was seen first. Copies with other addresses, before and after translation, are not known as such.
+//! which something is said first: the same in both, within a moment. The flow that was seen first is then read, and the other is
+//! not as long as that one is. Copies with other addresses, before and after translation, are not known as such.
 
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::{
-    decode::Decoded,
-    flow::{Observed, Way},
-};
+use crate::{decode::Decoded, flow::Observed};
 
 /// First packets that are remembered: of connections that began a moment ago.
 const MAX_FIRSTS: usize = 4096;
@@ -38,17 +35,8 @@ pub(super) struct Copied {
     /// The place of the other flow, and its id.
     pub(super) place: u32,
     pub(super) flow_id: i64,
-    /// The other flow takes the other end for the initiator.
-    is_turned: bool,
     /// The protocol that the flow was told to speak.
     pub(super) told: Option<u8>,
-}
-
-impl Copied {
-    /// Which way a packet goes in the other flow.
-    pub(super) fn way(self, way: Way) -> Way {
-        if self.is_turned { way.back() } else { way }
-    }
 }
 
 impl Default for Firsts {
@@ -65,12 +53,9 @@ impl Firsts {
         let place = self.places.get_mut(at)?;
         let near = |first: &First| ts_ns.saturating_sub(first.ts_ns).saturating_abs() <= NEAR_NS;
         match place {
-            Some(first) if first.said == said && first.flow.flow_id != flow.flow_id && near(first) => Some(Copied {
-                place: first.flow.place,
-                flow_id: first.flow.flow_id,
-                is_turned: first.flow.way != flow.way,
-                told: None,
-            }),
+            Some(first) if first.said == said && first.flow.flow_id != flow.flow_id && near(first) => {
+                Some(Copied { place: first.flow.place, flow_id: first.flow.flow_id, told: None })
+            }
             _ => {
                 *place = Some(First { said, ts_ns, flow });
                 None

@@ -51,7 +51,7 @@ pub(crate) use tap::Tap;
 
 use crate::{
     decode::Decoded,
-    flow::{Ended, FlowTable, Observed, Pair, Way, flag},
+    flow::{Ended, FlowTable, Observed, Pair, flag},
 };
 use dissector::End;
 
@@ -118,10 +118,12 @@ impl L7 {
         packet: &Decoded<'_>,
     ) -> Option<u8> {
         let order = self.order(at.ts_ns);
-        let (read_at, way) = self.read_at(flows, flow, at.ts_ns, packet)?;
+        let read_at = self.read_at(flows, flow, at.ts_ns, packet)?;
         let Some(Slot::Read(conversation)) = self.slots.get_mut(read_at) else { return None };
-        let is_reset = packet.tcp.is_some_and(|tcp| tcp.flags & flag::RST != 0) && flows.was_reset(flow.place);
-        conversation.packet(Place { way, at, tap, order, is_reset }, packet, &mut self.rows);
+        if read_at == flow.place as usize {
+            let is_reset = packet.tcp.is_some_and(|tcp| tcp.flags & flag::RST != 0) && flows.was_reset(flow.place);
+            conversation.packet(Place { way: flow.way, at, tap, order, is_reset }, packet, &mut self.rows);
+        }
         let spoken = conversation.spoken;
         self.account(read_at);
         let told = match self.slots.get_mut(flow.place as usize) {
@@ -133,15 +135,9 @@ impl L7 {
         if std::mem::replace(told, spoken) == spoken { None } else { spoken }
     }
 
-    /// Where the conversation is that a packet belongs to, and which way it goes there. `None` for what is not read.
+    /// Where the conversation is read that a packet is of: elsewhere, if its flow is a copy. `None` for what is not read.
     #[inline]
-    fn read_at(
-        &mut self,
-        flows: &FlowTable,
-        flow: &Observed,
-        ts_ns: i64,
-        packet: &Decoded<'_>,
-    ) -> Option<(usize, Way)> {
+    fn read_at(&mut self, flows: &FlowTable, flow: &Observed, ts_ns: i64, packet: &Decoded<'_>) -> Option<usize> {
         let at = flow.place as usize;
         if self.slots.len() <= at {
             self.slots.resize_with(at + 1, Slot::default);
@@ -149,13 +145,11 @@ impl L7 {
         let says_nothing = packet.payload_len.unwrap_or(0) == 0 && packet.icmp.is_none();
         let begins = match self.slots.get(at)? {
             Slot::Silent => return None,
-            Slot::Read(_) => return Some((at, flow.way)),
+            Slot::Read(_) => return Some(at),
             Slot::Copy(copied) => {
                 let copied = *copied;
                 match self.slots.get(copied.place as usize) {
-                    Some(Slot::Read(conversation)) if conversation.flow_id() == copied.flow_id => {
-                        return Some((copied.place as usize, copied.way(flow.way)));
-                    }
+                    _ if self.is_read(copied) => return Some(copied.place as usize),
                     Some(Slot::Silent) => {
                         *self.slots.get_mut(at)? = Slot::Silent;
                         return None;
@@ -168,15 +162,22 @@ impl L7 {
             _ if says_nothing => return None,
             Slot::GivenUp => Pair::default(),
             Slot::Unused => {
-                if let Some(copied) = self.firsts.original(*flow, ts_ns, packet) {
+                let copied = self.firsts.original(*flow, ts_ns, packet);
+                if let Some(copied) = copied.filter(|copied| self.is_read(*copied)) {
                     *self.slots.get_mut(at)? = Slot::Copy(copied);
-                    return Some((copied.place as usize, copied.way(flow.way)));
+                    return Some(copied.place as usize);
                 }
                 flows.begins(flow.place)
             }
         };
         *self.slots.get_mut(at)? = Slot::Read(Box::new(Conversation::new(flows.ends(flow.place), begins)));
-        Some((at, flow.way))
+        Some(at)
+    }
+
+    /// Whether the flow of which this is a copy is read.
+    fn is_read(&self, copied: Copied) -> bool {
+        let slot = self.slots.get(copied.place as usize);
+        matches!(slot, Some(Slot::Read(conversation)) if conversation.flow_id() == copied.flow_id)
     }
 
     /// Whether packets are in the order in which they passed: as long as their times do not go back.

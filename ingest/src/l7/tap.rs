@@ -15,15 +15,13 @@ pub(crate) struct Tap {
     direction: Option<Direction>,
     /// By the link header, where it says.
     link: Option<u64>,
-    /// The flow, where copies of a conversation are on several.
-    flow_id: i64,
 }
 
 impl Tap {
     /// Where this frame was seen.
     #[inline]
-    pub(crate) fn of(frame: &Frame<'_>, decoded: &Decoded<'_>, flow_id: i64) -> Tap {
-        Tap { interface: frame.interface, direction: frame.direction, link: decoded.link_place, flow_id }
+    pub(crate) fn of(frame: &Frame<'_>, decoded: &Decoded<'_>) -> Tap {
+        Tap { interface: frame.interface, direction: frame.direction, link: decoded.link_place }
     }
 }
 

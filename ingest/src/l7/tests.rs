@@ -190,7 +190,7 @@ fn messages_behind_garbage_are_found_again() {
 fn a_packet_that_is_seen_twice_is_read_once() {
     let seen_at = |interface| {
         let frame = Frame { ts_ns: 0, interface, link_type: 1, orig_len: 0, data: &[], direction: None };
-        Tap::of(&frame, &Decoded::default(), 0)
+        Tap::of(&frame, &Decoded::default())
     };
     let mut capture = Capture::new();
     let query = udp(CLIENT, "10.0.0.2:53").payload(&dns(1, false));
