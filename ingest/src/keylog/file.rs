@@ -12,6 +12,9 @@ use super::{Line, MAX_LINE_BYTES};
 /// Bytes read at a time: what a busy program logs in many seconds.
 const READ_BYTES: usize = 1 << 20;
 
+/// Bytes of a whole secret: of SHA-256, of SHA-384 and the master secret of TLS 1.2.
+const SECRET_BYTES: [usize; 2] = [32, 48];
+
 /// Why a key log is of no use.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -131,6 +134,13 @@ impl KeyLog {
                 self.line(&line, &mut usable);
             }
         }
+        // A line whose end is missing may be whole: then it counts, and once more should its end come.
+        if let Ok(Some(line)) = Line::parse(&self.rest)
+            && SECRET_BYTES.contains(&line.secret.len())
+        {
+            usable.extend_from_slice(self.rest.trim_ascii());
+            usable.push(b'\n');
+        }
         Ok(usable)
     }
 
@@ -210,6 +220,12 @@ mod tests {
         append(&format!("\n{first}"));
         assert_eq!(text(log.news().unwrap()), first);
         assert_eq!(log.so_far().first_wrong, Some((4, "is longer than any secret")));
+        let whole = format!("CLIENT_RANDOM {} {}", "ab".repeat(32), "cd".repeat(48));
+        append(&whole[..100]);
+        assert_eq!(text(log.news().unwrap()), "");
+        append(&whole[100..]);
+        assert_eq!(text(log.news().unwrap()), format!("{whole}\n"), "its end may never come");
+        assert_eq!(text(log.news().unwrap()), "");
         fs::write(&path, &second).unwrap();
         assert_eq!(text(log.news().unwrap()), second);
         fs::remove_file(&path).unwrap();
