@@ -111,6 +111,7 @@ mod tests {
         let query = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x01a\0\0\x01\0\x01";
         assert_eq!(over_udp((40000, 53), query), Some("dns"));
         assert_eq!(over_udp((5353, 5353), query), Some("mdns"));
+        assert_eq!(over_udp((5353, 53), query), Some("dns"), "a resolver's own port says nothing");
         assert_eq!(over_udp((40000, 5355), query), Some("llmnr"));
         assert_eq!(over_udp((40000, 4444), query), None);
         let quic = [&[0xc3, 0, 0, 0, 1, 8][..], &[7; 40]].concat();
