@@ -185,7 +185,7 @@ fn flood(flows: u64, come: impl FnOnce(&mut Flood)) -> (Vec<Vec<String>>, L7Coun
     let result = flood.end();
     let peak = memory_bytes("VmHWM:").saturating_sub(before);
     // A flow, its place by key, its row in the segment at hand and its conversation's place.
-    let allowed = (LIMITS.pending_bytes + LIMITS.waiting_bytes) as u64 + ROOM_BYTES + flows * 1024;
+    let allowed = (LIMITS.pending_bytes + LIMITS.waiting_bytes) as u64 + ROOM_BYTES + flows * 1536;
     assert!(!resets || peak <= allowed, "{peak} bytes of {allowed}");
     result
 }
