@@ -62,13 +62,24 @@ fuzz_target!(init: seeds::write_talks(), |data: &[u8]| {
     let rows = Run::new(protocol, data).all();
     // Rows are a pure function of what is pushed. Shown for some: it costs as much again.
     if data.last().is_some_and(|byte| byte % 8 == 0) {
-        assert!(rows == Run::new(protocol, data).all(), "the same packets give the same rows");
+        check_same(&rows, &Run::new(protocol, data).all());
     }
 });
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     talk_mutator::mutate(data, size, max_size, seed)
 });
+
+/// The same packets give the same rows.
+fn check_same(rows: &[RecordBatch], again: &[RecordBatch]) {
+    assert_eq!(rows.len(), again.len());
+    for (batch, other) in rows.iter().zip(again) {
+        let columns = batch.columns().iter().zip(other.columns());
+        for (field, (column, other)) in batch.schema_ref().fields().iter().zip(columns) {
+            assert_eq!(column, other, "{}", field.name());
+        }
+    }
+}
 
 /// One input on its way through.
 struct Run<'a> {
@@ -127,8 +138,11 @@ impl<'a> Run<'a> {
         if let Some(packet) = self.wire.last() {
             self.push(&packet);
         }
-        self.seal();
-        self.check_held();
+        // Shown for some, as it costs a segment's rows.
+        if self.turns.last().is_some_and(|byte| byte % 8 == 1) {
+            self.seal();
+            self.check_held();
+        }
         self.pipeline.finish();
         let counters = self.pipeline.l7_counters();
         assert_eq!((counters.pending_bytes, counters.waiting_bytes), (0, 0), "nothing is held at the end");

@@ -1,6 +1,6 @@
 //! [`FlowTable`]: open flows by key, ended ones until the segment is sealed.
 
-use std::hash::BuildHasher;
+use std::{collections::VecDeque, hash::BuildHasher};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
@@ -129,7 +129,7 @@ pub struct FlowTable {
     next_number: u32,
     counters: FlowCounters,
     /// Flows that ended and nobody has asked for; kept only where somebody does.
-    newly_ended: Option<Vec<Ended>>,
+    newly_ended: Option<VecDeque<Ended>>,
 }
 
 /// What [`FlowTable::changed`] has yet to give.
@@ -191,7 +191,7 @@ impl FlowTable {
     /// Somebody else tells what flows speak, by [`set_app`](Self::set_app), and is told of each that ends, by
     /// [`take_ended`](Self::take_ended).
     pub(crate) fn leave_recognition(&mut self) {
-        self.newly_ended = Some(Vec::new());
+        self.newly_ended = Some(VecDeque::new());
     }
 
     /// The flow in `place` speaks the protocol of that number.
@@ -218,10 +218,10 @@ impl FlowTable {
         flow_at(&self.flows, place).tcp.was_reset()
     }
 
-    /// One of the flows that have ended and were not taken yet, the latest first.
+    /// One of the flows that have ended and were not taken yet, in the order they ended.
     #[inline]
     pub(crate) fn take_ended(&mut self) -> Option<Ended> {
-        self.newly_ended.as_mut()?.pop()
+        self.newly_ended.as_mut()?.pop_front()
     }
 
     /// Names the segment that the next packets go to. The one before must have been sealed.
@@ -341,7 +341,7 @@ impl FlowTable {
     /// afterwards.
     pub fn finish(&mut self) {
         let mut open: Vec<u32> = self.open.iter().copied().collect();
-        // The order of the hash table is another one each time, and what is said at the end is numbered as it comes.
+        // In the order they began: that of the hash table is another one each time.
         open.sort_unstable_by_key(|at| flow_at(&self.flows, *at).id);
         for at in open {
             let flow = flow_at(&self.flows, at);
@@ -455,7 +455,7 @@ impl FlowTable {
             self.changes.note(flow.slot);
         }
         if let Some(newly_ended) = &mut self.newly_ended {
-            newly_ended.push(Ended { place: at, reset: reason == EndReason::Rst });
+            newly_ended.push_back(Ended { place: at, reset: reason == EndReason::Rst });
         }
         self.ended.push((flow.clone(), reason));
         self.free.push(at);
