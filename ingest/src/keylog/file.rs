@@ -110,7 +110,12 @@ impl KeyLog {
         let at = |source| KeyLogError::Io { path: self.path.clone(), source };
         let meta = match fs::metadata(&self.path) {
             Ok(meta) => meta,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            // The next one of this name is another file, though it may get the same inode.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                self.offset = 0;
+                self.rest.clear();
+                return Ok(Vec::new());
+            }
             Err(e) => return Err(at(e)),
         };
         if meta.ino() != self.inode || meta.len() < self.offset {
