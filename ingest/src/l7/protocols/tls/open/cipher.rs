@@ -57,7 +57,7 @@ impl Suite {
         let prk = Prk::new_less_safe(self.hkdf(), secret);
         let key = expand(&prk, b"key", aead.key_len())?;
         let iv = expand(&prk, b"iv", 12)?.try_into().ok()?;
-        let key = LessSafeKey::new(UnboundKey::new(aead, &key).ok()?);
+        let key = Box::new(LessSafeKey::new(UnboundKey::new(aead, &key).ok()?));
         Some(Opener::new(Keys::Aead { key, iv, form: Form::Inner }))
     }
 
@@ -95,7 +95,7 @@ impl Suite {
             };
             let mut iv = [0; 12];
             iv.iter_mut().zip(ivs.get(side * iv_len..(side + 1) * iv_len)?).for_each(|(to, from)| *to = *from);
-            let key = LessSafeKey::new(UnboundKey::new(aead, key).ok()?);
+            let key = Box::new(LessSafeKey::new(UnboundKey::new(aead, key).ok()?));
             let form = if is_gcm { Form::Explicit } else { Form::Counted };
             Some(Opener::new(Keys::Aead { key, iv, form }))
         };
@@ -143,7 +143,7 @@ pub(super) struct Opener {
 
 #[derive(Debug)]
 enum Keys {
-    Aead { key: LessSafeKey, iv: [u8; 12], form: Form },
+    Aead { key: Box<LessSafeKey>, iv: [u8; 12], form: Form },
     Cbc(Cbc),
 }
 
