@@ -75,6 +75,7 @@ pub(crate) enum Command {
     Calls(commands::calls::Args),
     Show(commands::show::Args),
     Export(commands::export::Args),
+    Replay(commands::replay::Args),
     Serve(commands::serve::Args),
     Status(commands::status::Args),
     Demo(commands::demo::Args),

@@ -45,7 +45,7 @@ pub(crate) fn assert_whole(db: &Path, at: &str) {
     let mut folders: Vec<_> =
         fs::read_dir(db.join("segments")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     folders.sort();
-    let live: Vec<_> = view.segments().iter().map(|s| format!("{:010}", s.id())).collect();
+    let live: Vec<_> = Manifest::read(db).unwrap().segments.iter().map(|s| s.folder()).collect();
     assert_eq!(folders, live, "{at}: nothing lies in segments/ that is not listed");
 }
 

@@ -12,6 +12,7 @@ mod killed;
 mod pgwire;
 mod record;
 mod recording;
+mod replay;
 mod roundtrip;
 mod schema;
 mod slt;

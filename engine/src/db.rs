@@ -18,7 +18,7 @@ use crate::{
     manifest::{Import, Manifest},
     raw::RawReader,
     retention::Policy,
-    segment::{folder_id, folder_name},
+    segment::folder_id,
 };
 
 /// A database opened for reading.
@@ -154,9 +154,12 @@ impl View {
         let segments = manifest
             .segments
             .iter()
-            .map(|entry| match open.binary_search_by_key(&entry.id, |s| s.id()).ok().and_then(|at| open.get(at)) {
-                Some(segment) if segment.dropped() == entry.dropped => Ok(Arc::clone(segment)),
-                _ => Segment::open(&folder.join(folder_name(entry.id)), &entry.dropped).map(Arc::new),
+            .map(|entry| {
+                let dir = folder.join(entry.folder());
+                match open.binary_search_by_key(&entry.id, |s| s.id()).ok().and_then(|at| open.get(at)) {
+                    Some(known) if known.dropped() == entry.dropped && known.dir() == dir => Ok(Arc::clone(known)),
+                    _ => Segment::open(&dir, &entry.dropped).map(Arc::new),
+                }
             })
             .collect::<Result<Arc<[_]>>>()?;
         Ok(View { manifest: Arc::new(manifest), segments, live: Vec::new() })

@@ -101,6 +101,18 @@ impl Fs {
         fs::create_dir_all(path).map_err(Error::io(path))
     }
 
+    /// Gives a file that never changes a second name, or where the file system has no such thing, copies it.
+    pub fn link(&self, from: &Path, to: &Path) -> Result<()> {
+        self.whole_step(to)?;
+        if fs::hard_link(from, to).is_ok() {
+            return Ok(());
+        }
+        let mut file = File::open(from).map_err(Error::io(from))?;
+        let mut copy = self.create(to)?;
+        io::copy(&mut file, &mut copy).map_err(Error::io(to))?;
+        copy.finish().map(drop)
+    }
+
     /// Renames; the new name may be lost in a crash. For what is never the only copy of anything.
     pub fn rename_unsynced(&self, from: &Path, to: &Path) -> Result<()> {
         self.whole_step(from)?;

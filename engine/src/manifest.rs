@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result, fs::Fs, retention::Policy, sealed_json};
+use crate::{Error, Result, fs::Fs, retention::Policy, sealed_json, segment::generation_name};
 
 /// The format this code writes, and the newest it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -34,13 +34,27 @@ pub struct Manifest {
 /// One live segment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentEntry {
-    /// Its id and the name of its folder.
+    /// Its id.
     pub id: u32,
+    /// How often its rows were made anew from its packets: each time is a folder of its own.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub generation: u32,
     /// Bytes of all its components.
     pub size_bytes: u64,
     /// Components that retention has dropped.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dropped: Vec<String>,
+}
+
+impl SegmentEntry {
+    /// The name of its folder.
+    pub fn folder(&self) -> String {
+        generation_name(self.id, self.generation)
+    }
+}
+
+fn is_first(generation: &u32) -> bool {
+    *generation == 0
 }
 
 /// One capture file that was read, wholly or in part.

@@ -16,7 +16,7 @@ use crate::{
     Error, Result, Segment, TableDef,
     db::segments_dir,
     manifest::Manifest,
-    segment::{Component, TableMeta, folder_name},
+    segment::{Component, TableMeta},
 };
 
 /// Something that is not as it was written.
@@ -68,7 +68,7 @@ pub fn verify(dir: &Path, tables: &[&TableDef]) -> Result<Report> {
     };
     for entry in &manifest.segments {
         report.segments += 1;
-        let folder = segments_dir(dir).join(folder_name(entry.id));
+        let folder = segments_dir(dir).join(entry.folder());
         match Segment::open(&folder, &entry.dropped) {
             Ok(segment) => verify_segment(&segment, tables, &mut report),
             Err(e) => report.add_error(&folder.join("segment.json"), &e),

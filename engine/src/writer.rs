@@ -3,6 +3,7 @@
 //! ```text
 //!  import    begin_segment ─► open/<id>.tmp/ ── seal ─► commit: rename into segments/<id>/, then manifest.json
 //!  recorder  LogMaker ─► open/<id>/raw.pcapng … then begin_seal(id) ─► open/<id>.tmp/ ── seal ─► commit ─► remove_log
+//!  replay    begin_rewrite ─► open/<id>.<n>.tmp/ ── seal ─► commit_rewrites: rename into segments/<id>.<n>/, then manifest.json
 //!  retention retire: manifest.json ─► sweep: files
 //! ```
 //!
@@ -11,6 +12,7 @@
 //! replacing the manifest.
 
 use std::{
+    collections::HashSet,
     fs::{File, OpenOptions, TryLockError},
     path::{Path, PathBuf},
     sync::{
@@ -20,13 +22,13 @@ use std::{
 };
 
 use crate::{
-    Error, Result,
+    Error, Result, Segment, TableDef,
     db::{open_dir, segments_dir},
     fs::Fs,
     manifest::{Import, Manifest, SegmentEntry},
     raw::{Codec, LOG_FILE, LogWriter},
     retention::{Expired, Policy},
-    segment::{OpenSegment, Sealed, folder_id, folder_name},
+    segment::{OpenSegment, Packets, Rewrite, Sealed, folder_id, folder_name, generation_name},
 };
 
 /// Holds `LOCK` until it is dropped.
@@ -152,12 +154,63 @@ impl Writer {
             self.fs.rename(&sealed.dir, &segments_dir(&self.dir).join(folder_name(id)))?;
             self.fs.sync_dir(&open_dir(&self.dir))?;
         }
-        let size_bytes = sealed.meta.components.iter().map(|c| c.size_bytes).sum();
+        let size_bytes = sealed.size_bytes();
         self.publish(|m| {
-            m.segments.push(SegmentEntry { id, size_bytes, dropped: Vec::new() });
+            m.segments.push(SegmentEntry { id, generation: 0, size_bytes, dropped: Vec::new() });
             m.next_segment = m.next_segment.max(id.saturating_add(1));
             edit(&mut m.imports);
         })
+    }
+
+    /// Starts to make the rows of a sealed segment anew: those of the tables `made`. Everything else is taken over.
+    pub fn begin_rewrite(
+        &self,
+        segment: &Segment,
+        made: &[&TableDef],
+        packets: Packets,
+        workers: usize,
+    ) -> Result<Rewrite> {
+        let entry = self.entry(segment.id())?;
+        let generation = entry.generation.saturating_add(1);
+        let dir = self.rewrite_dir(entry);
+        Rewrite::create(&self.fs, dir, generation, segment, made, packets, workers)
+    }
+
+    /// Publishes segments with new rows, all at once, in the place of those that there were. The files of these go with the next
+    /// [`sweep`](Self::sweep).
+    pub fn commit_rewrites(&mut self, sealed: &[Sealed]) -> Result<()> {
+        let segments = segments_dir(&self.dir);
+        let mut old = Vec::new();
+        for new in sealed {
+            old.push(segments.join(self.entry(new.id())?.folder()));
+            if new.dir.exists() {
+                self.fs.rename(&new.dir, &segments.join(generation_name(new.id(), new.generation)))?;
+            }
+        }
+        self.fs.sync_dir(&open_dir(&self.dir))?;
+        self.publish(|m| {
+            for new in sealed {
+                for entry in m.segments.iter_mut().filter(|s| s.id == new.id()) {
+                    (entry.generation, entry.size_bytes) = (new.generation, new.size_bytes());
+                }
+            }
+        })?;
+        self.retired.extend(old);
+        Ok(())
+    }
+
+    /// Removes what was written to make the rows of segment `id` anew.
+    pub fn discard_rewrite(&self, id: u32) -> Result<()> {
+        remove(&self.fs, &self.rewrite_dir(self.entry(id)?))
+    }
+
+    fn rewrite_dir(&self, entry: &SegmentEntry) -> PathBuf {
+        open_dir(&self.dir).join(format!("{}.tmp", generation_name(entry.id, entry.generation.saturating_add(1))))
+    }
+
+    fn entry(&self, id: u32) -> Result<&SegmentEntry> {
+        let entry = self.manifest.segments.iter().find(|s| s.id == id);
+        entry.ok_or_else(|| Error::Missing { what: format!("segment {id}") })
     }
 
     /// Changes the import records.
@@ -175,12 +228,12 @@ impl Writer {
         if expired.is_empty() {
             return Ok(());
         }
-        let folder = |id: u32| segments_dir(&self.dir).join(folder_name(id));
+        let folder = |id: u32| -> Result<PathBuf> { Ok(segments_dir(&self.dir).join(self.entry(id)?.folder())) };
         let files = expired.iter().map(|e| match e {
             Expired::Segment { id } => folder(*id),
-            Expired::Component { id, file, .. } => folder(*id).join(file),
+            Expired::Component { id, file, .. } => Ok(folder(*id)?.join(file)),
         });
-        let files: Vec<PathBuf> = files.collect();
+        let files = files.collect::<Result<Vec<PathBuf>>>()?;
         self.publish(|m| {
             for e in expired {
                 match e {
@@ -209,7 +262,7 @@ impl Writer {
     /// Removes a component before any manifest says so: the way out when the disk has no room for a manifest.
     /// [`retire`](Self::retire) it next.
     pub fn remove_component(&self, id: u32, file: &str) -> Result<()> {
-        self.fs.remove_file(&segments_dir(&self.dir).join(folder_name(id)).join(file))
+        self.fs.remove_file(&segments_dir(&self.dir).join(self.entry(id)?.folder()).join(file))
     }
 
     /// Persists the changed manifest; only then is it the one in memory.
@@ -287,12 +340,12 @@ fn take_lock(dir: &Path) -> Result<File> {
 /// Removes what no manifest lists, and what retention has dropped; keeps the logs of segments that are not sealed.
 fn clear_leftovers(dir: &Path, fs: &Fs, manifest: &Manifest) -> Result<()> {
     let trash = dir.join("trash");
-    let listed = |id: u32| manifest.segments.iter().any(|s| s.id == id);
+    let listed: HashSet<String> = manifest.segments.iter().map(SegmentEntry::folder).collect();
     for parent in [open_dir(dir), segments_dir(dir)] {
         for path in entries(&parent)? {
-            let id = path.file_name().and_then(folder_id);
-            let live = match id {
-                Some(id) if parent.ends_with("segments") => listed(id),
+            let name = path.file_name().unwrap_or_default();
+            let live = match folder_id(name) {
+                _ if parent.ends_with("segments") => name.to_str().is_some_and(|name| listed.contains(name)),
                 Some(id) => id >= manifest.next_segment && path.join(LOG_FILE).exists(),
                 None => false,
             };
@@ -310,7 +363,7 @@ fn clear_leftovers(dir: &Path, fs: &Fs, manifest: &Manifest) -> Result<()> {
     }
     for segment in &manifest.segments {
         for file in &segment.dropped {
-            remove(fs, &segments_dir(dir).join(folder_name(segment.id)).join(file))?;
+            remove(fs, &segments_dir(dir).join(segment.folder()).join(file))?;
         }
     }
     Ok(())

@@ -26,6 +26,7 @@ use wiretape_engine::{
 
 use crate::{
     Frame, Interface, TABLES,
+    keylog::Kept,
     pipeline::{Pipeline, PipelineConfig, SegmentRows},
     source::{CaptureFile, Event, SourceError},
     tables::{FLOWS, PACKETS},
@@ -49,6 +50,8 @@ pub struct ImportConfig {
     pub workers: usize,
     /// The time by the caller's clock, ns since the epoch, for the import record.
     pub now_ns: i64,
+    /// Lines of a key log (see [`crate::keylog`]): learnt before the first packet, and kept with the packets.
+    pub keylog: Vec<u8>,
     /// The pipeline's limits.
     pub pipeline: PipelineConfig,
 }
@@ -62,6 +65,7 @@ impl Default for ImportConfig {
             codec: Codec::default(),
             workers: 2,
             now_ns: 0,
+            keylog: Vec::new(),
             pipeline: PipelineConfig::default(),
         }
     }
@@ -184,7 +188,7 @@ fn import_source(
     let state = loop {
         match source.next_event() {
             Ok(Some(Event::Interface(i))) => run.interfaces.push(i),
-            Ok(Some(Event::Secrets(log))) => run.pipeline.learn_secrets(log),
+            Ok(Some(Event::Secrets(log))) => run.secrets(log)?,
             Ok(Some(Event::Frame(frame))) => {
                 run.push(&frame)?;
                 seen += 1;
@@ -213,6 +217,7 @@ struct Run<'a> {
     config: &'a ImportConfig,
     pipeline: Pipeline,
     interfaces: Vec<Interface>,
+    secrets: Kept,
     open: Option<Open>,
     sealing: Option<JoinHandle<Result<Sealed, Error>>>,
     /// The import's record and its place in the manifest.
@@ -237,8 +242,22 @@ impl<'a> Run<'a> {
             segments: Vec::new(),
             state: ImportState::Interrupted,
         };
-        let pipeline = Pipeline::new(config.pipeline.clone(), "file".to_owned());
-        Run { writer, config, pipeline, interfaces: Vec::new(), open: None, sealing: None, import, record, report }
+        let mut pipeline = Pipeline::new(config.pipeline.clone(), "file".to_owned());
+        let mut secrets = Kept::default();
+        pipeline.learn_secrets(&config.keylog);
+        secrets.add(&config.keylog);
+        let interfaces = Vec::new();
+        Run { writer, config, pipeline, interfaces, secrets, open: None, sealing: None, import, record, report }
+    }
+
+    /// Takes in a log of secrets that the file carries.
+    fn secrets(&mut self, log: &[u8]) -> Result<(), Error> {
+        self.pipeline.learn_secrets(log);
+        self.secrets.add(log);
+        match &mut self.open {
+            Some(open) => self.secrets.write(|lines| open.segment.raw().secrets(lines)),
+            None => Ok(()),
+        }
     }
 
     /// Runs the frames of already committed segments through the pipeline. Returns their number.
@@ -248,14 +267,14 @@ impl<'a> Run<'a> {
         }
         let view = Db::open(db_dir, TABLES)?.view()?;
         let mut seen = 0;
-        for &id in &self.import.segments {
+        for id in self.import.segments.clone() {
             let rows = view.segment(id).map_or(0, |s| s.rows(PACKETS.name));
             self.pipeline.begin_segment(id);
             let mut left = rows;
             while left > 0 && !stop.load(Ordering::Relaxed) {
                 match source.next_event()? {
                     Some(Event::Interface(i)) => self.interfaces.push(i),
-                    Some(Event::Secrets(log)) => self.pipeline.learn_secrets(log),
+                    Some(Event::Secrets(log)) => self.secrets(log)?,
                     Some(Event::Frame(frame)) => {
                         self.pipeline.push(&frame, None);
                         left -= 1;
@@ -265,6 +284,8 @@ impl<'a> Run<'a> {
                 }
             }
             self.pipeline.seal()?;
+            // What these segments have already.
+            self.secrets.write(|_| Ok(()))?;
         }
         Ok(seen)
     }
@@ -278,8 +299,10 @@ impl<'a> Run<'a> {
         let open = match &mut self.open {
             Some(open) => open,
             none => {
-                let segment = self.writer.begin_segment(self.config.codec, self.config.workers)?;
+                let mut segment = self.writer.begin_segment(self.config.codec, self.config.workers)?;
                 self.pipeline.begin_segment(segment.id());
+                self.secrets.begin_log();
+                self.secrets.write(|lines| segment.raw().secrets(lines))?;
                 none.insert(Open { segment, numbers: Vec::new() })
             }
         };

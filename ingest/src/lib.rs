@@ -13,9 +13,11 @@ pub mod decode;
 pub mod flow;
 pub mod frame;
 pub mod import;
+pub mod keylog;
 pub mod l7;
 pub mod pipeline;
 pub mod record;
+pub mod replay;
 pub mod source;
 pub mod tables;
 

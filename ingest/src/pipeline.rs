@@ -13,8 +13,8 @@ use crate::{
     Frame,
     decode::{DecodeLimits, Decoded, Decoder},
     flow::{FlowConfig, FlowTable, Observed},
-    l7::{L7, L7Counters, L7Limits, Stamp},
-    tables::{PACKETS, PacketBuilder, PacketRow},
+    l7::{L7, L7Counters, L7Limits, Stamp, Tap},
+    tables::{DISSECTION, DissectionBuilder, PACKETS, PacketBuilder, PacketRow, dissection_row},
 };
 
 /// What the pipeline may be told.
@@ -55,6 +55,10 @@ pub struct Pipeline {
     capture_source: String,
     node: Option<String>,
     next_packet_id: i64,
+    /// Time of the segment's first packet.
+    first_ns: Option<i64>,
+    /// What dissection had done when the segment began.
+    dissected: L7Counters,
     /// Rows of the segment before: this one is likely to be of its size.
     rows_before: usize,
     names: Names,
@@ -74,7 +78,7 @@ pub struct SegmentRows {
     pub packets: RecordBatch,
     /// Rows of `flows`: a part for each flow that the segment saw.
     pub flows: RecordBatch,
-    /// Rows of application protocols, by table; only tables with rows.
+    /// Rows of application protocols, by table, and that of what dissection did; only tables with rows.
     pub calls: Vec<(&'static TableDef, RecordBatch)>,
 }
 
@@ -96,6 +100,8 @@ impl Pipeline {
             capture_source,
             node: config.node,
             next_packet_id: 0,
+            first_ns: None,
+            dissected: L7Counters::default(),
             rows_before: 0,
             names: Names::default(),
         }
@@ -108,11 +114,13 @@ impl Pipeline {
         self.flows.begin_segment(segment);
         if let Some(l7) = &mut self.l7 {
             l7.begin_segment(segment);
+            self.dissected = l7.counters();
         }
     }
 
     /// Accounts one frame; `iface` is the name of its interface, if it has one.
     pub fn push(&mut self, frame: &Frame<'_>, iface: Option<&str>) {
+        self.first_ns.get_or_insert(frame.ts_ns);
         let decoded = self.decoder.decode(frame);
         let observed = self.flows.observe(frame.ts_ns, frame.orig_len, &decoded);
         self.slots.push(observed.as_ref().map(|o| o.slot));
@@ -120,7 +128,7 @@ impl Pipeline {
             l7.end_all(&mut self.flows);
             if let Some(flow) = &observed {
                 let at = Stamp { ts_ns: frame.ts_ns, packet_id: self.next_packet_id };
-                if let Some(app) = l7.packet(&self.flows, flow, at, &decoded) {
+                if let Some(app) = l7.packet(&self.flows, flow, (at, Tap::of(frame, &decoded)), &decoded) {
                     self.flows.set_app(flow.place, app);
                 }
             }
@@ -207,8 +215,21 @@ impl Pipeline {
         Ok(SegmentRows {
             packets: replace_column(&packets, "app_proto", app_proto)?,
             flows: sealed.rows.finish()?,
-            calls: self.l7.as_mut().map_or(Ok(Vec::new()), L7::seal)?,
+            calls: self.seal_calls()?,
         })
+    }
+
+    fn seal_calls(&mut self) -> Result<Vec<(&'static TableDef, RecordBatch)>> {
+        let first_ns = self.first_ns.take();
+        let Some(l7) = &mut self.l7 else { return Ok(Vec::new()) };
+        let mut calls = l7.seal()?;
+        if let Some(ts_ns) = first_ns {
+            let mut did = DissectionBuilder::default();
+            let source = &self.capture_source;
+            did.push(dissection_row(ts_ns, self.node.as_deref(), source, &self.dissected, &l7.counters()));
+            calls.push((&DISSECTION, did.finish()?));
+        }
+        Ok(calls)
     }
 }
 

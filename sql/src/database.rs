@@ -38,7 +38,10 @@ impl Database {
             runtime = runtime.with_temp_file_path(spill_dir);
         }
         let runtime = runtime.build_arc()?;
-        Ok(Arc::new(Database { db: Db::open(dir, tables)?, config, runtime }))
+        // Below, a path with `..` in it is refused. One that cannot be resolved is no database, which is said there.
+        let resolved = dir.canonicalize();
+        let db = Db::open(resolved.as_deref().unwrap_or(dir), tables)?;
+        Ok(Arc::new(Database { db, config, runtime }))
     }
 
     /// A new session: its settings are its own, the limits are everybody's.

@@ -1,15 +1,20 @@
 //! A query that goes on: after each look at the database, the rows that have come since the one before, as `tail -f` has it.
 //!
-//! A row of a table without parts comes once, in the order of its id. A row of parts (a flow) changes while it lives and
-//! comes when it has ended: the part that says so is stored exactly once. So a followed query reads one table and gives one
-//! row for one row; sorting, grouping and limits have no meaning in it.
+//! A packet comes once, in the order of its id. A row of parts (a flow) changes while it lives and comes when it has ended: the
+//! part that says so is stored exactly once. A call comes once, in the order of its id among those that came with it. So a
+//! followed query reads one table, or the view of a group of tables, and gives one row for one row; sorting, grouping and limits
+//! have no meaning in it.
 
 use std::{
     collections::{BTreeMap, HashSet},
-    ops::ControlFlow,
+    ops::{ControlFlow, Range},
 };
 
-use arrow::{array::AsArray, datatypes::Int64Type, record_batch::RecordBatch};
+use arrow::{
+    array::AsArray,
+    datatypes::{Int64Type, UInt8Type},
+    record_batch::RecordBatch,
+};
 use datafusion::sql::{
     parser::Statement as DfStatement,
     sqlparser::{
@@ -26,7 +31,7 @@ use wiretape_engine::{TableDef, View};
 use crate::{
     Ast, Outcome, Session, SqlError, Statement,
     error::locate,
-    table::{ENDS, PART},
+    table::{ENDS, PART, grouped},
 };
 
 /// Ids asked for at a time.
@@ -36,7 +41,6 @@ const MAX_IDS: usize = 1000;
 #[derive(Debug)]
 pub struct Follow {
     statement: Statement,
-    table: &'static TableDef,
     /// What the table goes by in the statement.
     alias: String,
     seen: Seen,
@@ -45,14 +49,35 @@ pub struct Follow {
 /// Up to where rows were given.
 #[derive(Debug)]
 enum Seen {
-    /// Every id below this one.
-    Below(i64),
-    /// By segment, the keys of rows that had ended. Only open segments, and those sealed since, are still of interest.
-    Ended { by_segment: BTreeMap<u32, HashSet<i64>>, sealed_to: u32 },
+    /// Of a table whose rows are numbered in the order they came: every id below this one.
+    Below(&'static TableDef, i64),
+    /// Of others: which.
+    Keys(Keys),
 }
 
-/// The column that numbers the rows of a table without parts in the order they came.
+/// The rows that were given, by key.
+#[derive(Debug)]
+struct Keys {
+    /// The column of keys.
+    key: &'static str,
+    /// Each table, and of open segments and those sealed since, the keys in it.
+    tables: Vec<(&'static TableDef, BTreeMap<u32, Known>)>,
+    sealed_to: u32,
+}
+
+/// What is known of a segment.
+#[derive(Debug, Default)]
+struct Known {
+    keys: HashSet<i64>,
+    /// Rows looked at.
+    rows: u64,
+}
+
+/// The column that numbers packets in the order they came.
 const ROW_ID: &str = "packet_id";
+
+/// The key of tables that share their first columns.
+const CALL_ID: &str = "call_id";
 
 impl Session {
     /// Begins to follow a query: rows that are there already are not given. Refuses what is more than a selection from one
@@ -60,52 +85,38 @@ impl Session {
     pub async fn follow(&self, statement: &Statement) -> Result<Follow, SqlError> {
         // As it stands first, so that mistakes are told with their places.
         self.plan(statement).await?;
-        let (table, alias) = self.followed(statement)?;
-        let view = self.database().db().view()?;
-        let mut seen = match table.part_key {
-            None => Seen::Below(end_of_rows(&view, table)),
-            Some(_) => Seen::Ended { by_segment: BTreeMap::new(), sealed_to: last_sealed(&view) },
-        };
-        seen.ended_since(&view, table)?;
-        Ok(Follow { statement: statement.clone(), table, alias, seen })
+        let (seen, alias) = self.followed(statement)?;
+        Ok(Follow { statement: statement.clone(), alias, seen })
     }
 
     /// The rows that have come since the last call, by parts that are each the outcome of a query. Empty when there are
     /// none.
     pub async fn news(&self, follow: &mut Follow) -> Result<Vec<Outcome>, SqlError> {
         let view = self.database().db().view()?;
-        let mut conditions = Vec::new();
-        let mut order = None;
-        let column = |name: &str| format!("{}.{name}", follow.alias);
-        match (&mut follow.seen, follow.table.part_key) {
-            (Seen::Below(from), _) => {
-                let to = end_of_rows(&view, follow.table);
-                if to > *from {
-                    let id = column(ROW_ID);
-                    conditions.push(format!("{id} >= {from} and {id} < {to}"));
-                }
-                *from = to;
-                order = Some(column(ROW_ID));
+        let Follow { statement, alias, seen } = follow;
+        let order = seen.order().map(|column| format!("{alias}.{column}"));
+        let conditions = match (seen.news(&view)?, &seen) {
+            (News::Ids(ids), _) if ids.is_empty() => Vec::new(),
+            (News::Ids(ids), _) => {
+                vec![format!("{alias}.{ROW_ID} >= {} and {alias}.{ROW_ID} < {}", ids.start, ids.end)]
             }
-            (seen @ Seen::Ended { .. }, key) => {
-                let ids = seen.ended_since(&view, follow.table)?;
-                for ids in ids.chunks(MAX_IDS) {
-                    let list = ids.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
-                    conditions.push(format!("{} in ({list})", column(key.unwrap_or(ROW_ID))));
-                }
+            (News::Keys(keys), Seen::Keys(Keys { key, .. })) => {
+                let list = |keys: &[i64]| keys.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
+                keys.chunks(MAX_IDS).map(|keys| format!("{alias}.{key} in ({})", list(keys))).collect()
             }
-        }
+            (News::Keys(_), _) => Vec::new(),
+        };
         let mut outcomes = Vec::new();
         for condition in conditions {
-            let narrowed = narrowed(&follow.statement, &condition, order.as_deref())?;
+            let narrowed = narrowed(statement, &condition, order.as_deref())?;
             let prepared = self.plan(&narrowed).await?;
             outcomes.push(self.run(&prepared, Vec::new()).await?);
         }
         Ok(outcomes)
     }
 
-    /// The one table of the statement and what it goes by.
-    fn followed(&self, statement: &Statement) -> Result<(&'static TableDef, String), SqlError> {
+    /// What there is by now of the statement's one table, and what the table goes by.
+    fn followed(&self, statement: &Statement) -> Result<(Seen, String), SqlError> {
         let refuse = |what: &str| {
             SqlError::new("0A000", format!("a query with {what} cannot be followed")).with_hint(
                 "Follow SELECT … FROM one table WHERE …; send its rows into another program to count or sort them.",
@@ -122,14 +133,14 @@ impl Session {
         }
         self.refuse_aggregates(statement, select)?;
         let last = name.0.last().and_then(ObjectNamePart::as_ident).map(|i| i.value.to_lowercase());
-        let tables = self.database().db().tables();
-        let table = tables.iter().copied().find(|t| Some(t.name) == last.as_deref() && !t.system);
-        let table = table.filter(|t| t.part_key.is_some() || t.column(ROW_ID).is_some());
-        let table = table.ok_or_else(|| {
-            let names = tables.iter().filter(|t| !t.system).map(|t| t.name).collect::<Vec<_>>().join(" and ");
-            SqlError::new("0A000", format!("{name} cannot be followed")).with_hint(format!("These can: {names}."))
+        let db = self.database().db();
+        let seen = last.map(|name| Seen::all_of(&name, db.tables(), db.view()?.as_ref())).transpose()?.flatten();
+        let seen = seen.ok_or_else(|| {
+            SqlError::new("0A000", format!("{name} cannot be followed"))
+                .with_hint("These can: packets, flows, calls and the tables of calls, such as http and dns.")
         })?;
-        Ok((table, alias.as_ref().map_or_else(|| table.name.to_owned(), |a| a.name.to_string())))
+        let alias = alias.as_ref().map_or_else(|| name.0.last().map(ToString::to_string), |a| Some(a.name.to_string()));
+        Ok((seen, alias.unwrap_or_default()))
     }
 
     fn refuse_aggregates(&self, statement: &Statement, select: &Select) -> Result<(), SqlError> {
@@ -221,33 +232,99 @@ fn last_sealed(view: &View) -> u32 {
     view.segments().last().map_or(0, |s| s.id())
 }
 
+/// What has come.
+enum News {
+    /// Rows of these ids.
+    Ids(Range<i64>),
+    /// Rows with these keys, ascending.
+    Keys(Vec<i64>),
+}
+
 impl Seen {
-    /// Keys of rows that have ended since the last call.
-    fn ended_since(&mut self, view: &View, table: &'static TableDef) -> Result<Vec<i64>, SqlError> {
-        let Seen::Ended { by_segment, sealed_to } = self else { return Ok(Vec::new()) };
-        let columns = [table.part_key.unwrap_or(ROW_ID), PART].map(|name| table.column(name).map_or(0, |(at, _)| at));
+    /// What there is of the table or view of this name, if it can be followed.
+    fn all_of(name: &str, tables: &[&'static TableDef], view: &View) -> Result<Option<Seen>, SqlError> {
+        let Some(mut seen) = Seen::of(name, tables, last_sealed(view)) else { return Ok(None) };
+        seen.news(view)?;
+        Ok(Some(seen))
+    }
+
+    /// Nothing of it but what is sealed.
+    fn of(name: &str, tables: &[&'static TableDef], sealed_to: u32) -> Option<Seen> {
+        let keys = |key, of: &dyn Fn(&TableDef) -> bool| {
+            let tables = tables.iter().filter(|t| of(t)).map(|t| (*t, BTreeMap::new())).collect();
+            Some(Seen::Keys(Keys { key, tables, sealed_to }))
+        };
+        if grouped::groups(tables).iter().any(|group| group.view == name) {
+            return keys(CALL_ID, &|t: &TableDef| t.group.is_some_and(|group| group.view == name));
+        }
+        let table = tables.iter().copied().find(|t| t.name == name && !t.system)?;
+        match table.part_key {
+            Some(key) => keys(key, &|t: &TableDef| t.name == name),
+            None if table.group.is_some() => keys(CALL_ID, &|t: &TableDef| t.name == name),
+            None => table.column(ROW_ID).map(|_| Seen::Below(table, 0)),
+        }
+    }
+
+    /// The column by which rows that come together are sorted.
+    fn order(&self) -> Option<&'static str> {
+        match self {
+            Seen::Below(..) => Some(ROW_ID),
+            Seen::Keys(Keys { key: CALL_ID, .. }) => Some(CALL_ID),
+            Seen::Keys(_) => None,
+        }
+    }
+
+    /// What has come since the last call.
+    fn news(&mut self, view: &View) -> Result<News, SqlError> {
+        match self {
+            Seen::Below(table, from) => {
+                let to = end_of_rows(view, table);
+                Ok(News::Ids(std::mem::replace(from, to)..to))
+            }
+            Seen::Keys(keys) => keys.news(view).map(News::Keys),
+        }
+    }
+}
+
+impl Keys {
+    /// Keys of rows that have come, or of rows of parts that have ended, since the last call.
+    fn news(&mut self, view: &View) -> Result<Vec<i64>, SqlError> {
+        let Keys { key, tables, sealed_to } = self;
+        let key: &str = key;
         let mut news = Vec::new();
-        for segment in view.segments().iter().filter(|s| s.id() > *sealed_to) {
-            let known = by_segment.remove(&segment.id()).unwrap_or_default();
-            for batch in segment.read(table.name)? {
-                let batch = batch.project(&columns).map_err(wiretape_engine::Error::from)?;
-                news.extend(ended(&batch).filter(|key| !known.contains(key)));
+        for (table, by_segment) in tables {
+            let names: &[&str] = if table.part_key.is_some() { &[key, PART] } else { &[key] };
+            for segment in view.segments().iter().filter(|s| s.id() > *sealed_to) {
+                let known = by_segment.remove(&segment.id()).unwrap_or_default().keys;
+                for batch in segment.read_columns(table.name, names)? {
+                    news.extend(done(&batch, key).filter(|key| !known.contains(key)));
+                }
+            }
+            let columns: Vec<usize> = names.iter().filter_map(|name| table.column(name).map(|(at, _)| at)).collect();
+            for segment in view.live() {
+                let known = by_segment.entry(segment.id()).or_default();
+                let before = std::mem::replace(&mut known.rows, segment.rows(table.name));
+                let batches: Box<dyn Iterator<Item = _>> = match table.part_key {
+                    _ if known.rows == before => continue,
+                    Some(_) => segment.read(table, &columns),
+                    None => Box::new(segment.read_after(table, &columns, before)),
+                };
+                for batch in batches {
+                    news.extend(done(&batch?, key).filter(|key| known.keys.insert(*key)));
+                }
             }
         }
         *sealed_to = (*sealed_to).max(last_sealed(view));
-        for segment in view.live() {
-            let known = by_segment.entry(segment.id()).or_default();
-            for batch in segment.read(table, &columns) {
-                news.extend(ended(&batch?).filter(|key| known.insert(*key)));
-            }
-        }
+        news.sort_unstable();
         Ok(news)
     }
 }
 
-/// Keys of the parts that hold their row's end, of a batch of keys and parts.
-fn ended(batch: &RecordBatch) -> impl Iterator<Item = i64> {
-    let keys = batch.column(0).as_primitive::<Int64Type>();
-    let parts = batch.column(1).as_primitive::<arrow::datatypes::UInt8Type>();
-    keys.values().iter().zip(parts.values()).filter(|(_, part)| **part & ENDS != 0).map(|(key, _)| *key)
+/// The keys of a batch; where rows have parts, of the parts that hold their row's end.
+fn done(batch: &RecordBatch, key: &str) -> impl Iterator<Item = i64> {
+    let keys = batch.column_by_name(key).map(|c| c.as_primitive::<Int64Type>().clone());
+    let parts = batch.column_by_name(PART).map(|c| c.as_primitive::<UInt8Type>().clone());
+    let keys = keys.map(|keys| keys.values().to_vec()).unwrap_or_default();
+    let ends = move |at: usize| parts.as_ref().and_then(|p| p.values().get(at)).is_none_or(|part| part & ENDS != 0);
+    keys.into_iter().enumerate().filter(move |(at, _)| ends(*at)).map(|(_, key)| key)
 }

@@ -9,6 +9,7 @@ use crate::{End, Failure, cli::Global, output::Format};
   wiretape calls                                         the newest
   wiretape calls --where \"app_proto = 'dns' and status <> 'NOERROR'\"
   wiretape calls --where \"dst_name = 'api.example.com' and latency_ns > 1e9\" -n 20
+  wiretape calls --follow --where \"status like '5%'\"     as they come, while it is recorded
   wiretape show 4294967297                               one of them whole
 
 The predicate is SQL over the columns of the view calls; each protocol has a table with more.")]
@@ -17,8 +18,11 @@ pub(crate) struct Args {
     #[arg(long = "where", value_name = "PREDICATE")]
     predicate: Option<String>,
     /// How many, the newest
-    #[arg(long, short = 'n', value_name = "N", default_value_t = 50)]
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 50, conflicts_with = "follow")]
     limit: usize,
+    /// Go on listing calls as they come, until Ctrl-C
+    #[arg(long)]
+    follow: bool,
     /// How rows are written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -30,12 +34,17 @@ const LINE: &str = "ts, coalesce(src_name, src_ip) as src, coalesce(dst_name, ds
 
 pub(crate) fn run(global: &Global, args: &Args) -> Result<End, Failure> {
     let predicate = args.predicate.as_ref().map_or_else(String::new, |p| format!(" where ({p})"));
-    let newest = format!("select {LINE} from calls{predicate} order by ts desc, call_id desc limit {}", args.limit);
-    let sql = format!("select * from ({newest}) order by ts, call_id");
+    let all = format!("select {LINE} from calls{predicate}");
     let target = results::Target { format: args.format, file: None, quiet: global.quiet };
     let database = database::open(&global.db_dir()?, global, database::anywhere())?;
     database::run(global, async {
-        results::run(&database.session(), &sql, &target).await?;
+        let session = database.session();
+        if args.follow {
+            results::follow(&session, &all, &target).await?;
+        } else {
+            let newest = format!("{all} order by ts desc, call_id desc limit {}", args.limit);
+            results::run(&session, &format!("select * from ({newest}) order by ts, call_id"), &target).await?;
+        }
         Ok(End::Done)
     })
 }

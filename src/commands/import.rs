@@ -14,6 +14,7 @@ use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, Progres
 use wiretape_engine::{Writer, manifest::ImportState};
 use wiretape_ingest::{
     import::{ImportConfig, ImportError, ImportReport, Progress, import_file, import_stream},
+    keylog::KeyLog,
     source::{CaptureFile, SourceError},
 };
 
@@ -36,6 +37,7 @@ Reads pcap and pcapng, also compressed (.gz .zst .lz4), whatever the file is cal
   wiretape import monday.pcap tuesday.pcapng.gz
   wiretape import /var/captures                  every capture in a folder
   tcpdump -i eth0 -w - | wiretape import -       from another program
+  wiretape import tls.pcap --keylog keys.log     what was said inside TLS, too
 
 A file that is cut off or damaged makes the exit code 1; every whole packet before that is in.")]
 pub(crate) struct Args {
@@ -48,6 +50,9 @@ pub(crate) struct Args {
     /// Do not read application protocols: packets and flows only
     #[arg(long)]
     no_l7: bool,
+    /// Open TLS with the secrets in this file, written by SSLKEYLOGFILE; they are kept with the packets
+    #[arg(long, value_name = "FILE")]
+    keylog: Option<PathBuf>,
     /// A file that ends inside a packet is no reason for exit code 1
     #[arg(long)]
     allow_truncated: bool,
@@ -64,10 +69,11 @@ enum FileEnd {
 
 pub(crate) fn run(global: &Global, args: &Args) -> Result<End, Failure> {
     let inputs = expand(&args.files)?;
+    let keylog = args.keylog.as_deref().map(|path| keylog(path, global.quiet)).transpose()?.unwrap_or_default();
     let db_dir = global.db_dir()?;
     let mut writer = open_writer(&db_dir)?;
     let mut ends = Vec::new();
-    let mut config = ImportConfig { again: args.again, ..config(global) };
+    let mut config = ImportConfig { again: args.again, keylog, ..config(global) };
     if args.no_l7 {
         config.pipeline.l7 = None;
     }
@@ -97,6 +103,17 @@ pub(super) fn quietly(db_dir: &Path, file: &Path, global: &Global) -> Result<Imp
 pub(super) fn open_writer(db_dir: &Path) -> Result<Writer, Failure> {
     std::fs::create_dir_all(db_dir).map_err(|e| Failure::new(format!("{}: {e}", db_dir.display())))?;
     Ok(wiretape_ingest::record::open_writer(db_dir, units::now_ns())?.0)
+}
+
+/// The usable lines of a key log, and a warning where there are others.
+pub(super) fn keylog(path: &Path, quiet: bool) -> Result<Vec<u8>, Failure> {
+    const HINT: &str = "let a program write one: SSLKEYLOGFILE=keys.log curl https://example.com";
+    let (lines, read) = KeyLog::read_all(path).map_err(|e| Failure::from(e).hint(HINT))?;
+    if let (Some((line, what)), false) = (read.first_wrong, quiet) {
+        let (wrong, all) = (read.wrong, count(read.lines, "line"));
+        eprintln!("warning: {}: {wrong} of {all} passed over; line {line} {what}", path.display());
+    }
+    Ok(lines)
 }
 
 pub(super) fn config(global: &Global) -> ImportConfig {

@@ -8,6 +8,7 @@ pub(crate) mod import;
 pub(crate) mod info;
 pub(crate) mod query;
 pub(crate) mod record;
+pub(crate) mod replay;
 pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod status;
@@ -36,6 +37,7 @@ pub(crate) fn run(cli: &Cli) -> Result<End, Failure> {
         Command::Export(args) => export::run(global, args),
         Command::Serve(args) => serve::run(global, args),
         Command::Record(args) => record::run(global, args),
+        Command::Replay(args) => replay::run(global, args),
         Command::Status(args) => status::run(global, args),
         Command::Doctor(args) => doctor::run(global, args),
         Command::Demo(args) => demo::run(global, args),

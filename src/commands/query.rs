@@ -17,8 +17,9 @@ use crate::{End, Failure, cli::Global, output::Format};
   wiretape query \"copy (select * from packets where dst_port = 53) to 'dns.pcap'\"
 
   wiretape query --follow \"select ts, src_ip, dst_ip from packets where dst_port = 53\"
+  wiretape query --follow \"select ts, src_ip, host, path from http where status_code >= 500\"
 
-Times are UTC with nanoseconds. The tables are packets and flows; their columns:
+Times are UTC with nanoseconds. Tables: packets, flows, calls, one per protocol. Their columns:
   wiretape query \"select * from information_schema.columns where table_name = 'flows'\"")]
 pub(crate) struct Args {
     /// The statement, or several with ; between; - reads them from standard input

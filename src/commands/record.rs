@@ -94,6 +94,9 @@ pub(crate) struct Options {
     /// Do not read application protocols: packets and flows only
     #[arg(long)]
     no_l7: bool,
+    /// Open TLS with the secrets that programs write to this file (SSLKEYLOGFILE); they are kept with the packets
+    #[arg(long, value_name = "FILE")]
+    keylog: Option<PathBuf>,
     /// Longest time between a packet and the start of its sync to disk
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
     sync_interval: Duration,
@@ -123,7 +126,7 @@ enum Way {
 pub(crate) fn run(global: &Global, args: &Args) -> Result<End, Failure> {
     let deadline = args.duration.map(|d| Instant::now() + d);
     if let Some(dir) = &args.watch {
-        return watch::run(global, dir, args.options.policy(), deadline);
+        return watch::run(global, dir, args.options.policy(), args.options.keylog.as_deref(), deadline);
     }
     if args.read.is_none() && args.options.interface.is_empty() {
         return Err(Failure::new("nothing to record").hint(format!("name an interface with -i: {}", present())));
@@ -247,6 +250,7 @@ fn begin(global: &Global, options: &Options, capture_source: &str) -> Result<Rec
         sync_interval: options.sync_interval,
         sync_bytes: options.sync_size as u64,
         policy: options.policy(),
+        keylog: options.keylog.clone(),
         pipeline: PipelineConfig {
             node: options.node.clone(),
             l7: (!options.no_l7).then(L7Limits::default),

@@ -24,7 +24,7 @@ use crate::{End, Failure, cli::Global, output::Stdout, units::count};
 pub(crate) struct Args {
     /// The call's call_id
     call_id: i64,
-    /// Write its packets to this capture file
+    /// Write its packets to this capture file: pcapng if it is called so, or else pcap
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
 }
@@ -82,7 +82,9 @@ fn packets_of(call: &RecordBatch) -> String {
 
 async fn write_packets(session: &Session, packets: &str, path: &Path, quiet: bool) -> Result<(), Failure> {
     let name = path.display().to_string().replace('\'', "''");
-    let sql = format!("copy (select * from packets where {packets}) to '{name}'");
+    let is_pcapng = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("pcapng"));
+    let format = if is_pcapng { "pcapng" } else { "pcap" };
+    let sql = format!("copy (select * from packets where {packets}) to '{name}' (format {format})");
     if let Outcome::Copied { rows, path } = session.query(&sql).await.map_err(|e| Failure::in_sql(e, &sql, 0))?
         && !quiet
     {

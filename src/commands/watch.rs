@@ -10,7 +10,8 @@ use std::{
 
 use wiretape_engine::{Writer, manifest::ImportState, retention::Policy};
 use wiretape_ingest::{
-    import::{ImportError, import_file},
+    import::{ImportConfig, ImportError, import_file},
+    keylog::{KeyLog, KeyLogError},
     record,
 };
 
@@ -27,7 +28,13 @@ const QUIET: Duration = Duration::from_secs(10);
 type State = (u64, Option<SystemTime>);
 
 /// Imports what is complete in `dir`, for ever.
-pub(super) fn run(global: &Global, dir: &Path, policy: Policy, deadline: Option<Instant>) -> Result<End, Failure> {
+pub(super) fn run(
+    global: &Global,
+    dir: &Path,
+    policy: Policy,
+    keylog: Option<&Path>,
+    deadline: Option<Instant>,
+) -> Result<End, Failure> {
     if !dir.is_dir() {
         return Err(Failure::new(format!("{}: not a folder", dir.display())));
     }
@@ -40,7 +47,7 @@ pub(super) fn run(global: &Global, dir: &Path, policy: Policy, deadline: Option<
     let mut watch = Watch::default();
     while !interrupt::flag().load(Ordering::Relaxed) && deadline.is_none_or(|deadline| Instant::now() < deadline) {
         for path in watch.complete(dir)? {
-            one(&mut writer, &db_dir, &path, global)?;
+            one(&mut writer, &db_dir, &path, keylog, global)?;
             record::retire(&mut writer, policy, units::now_ns())?;
             if interrupt::flag().load(Ordering::Relaxed) {
                 break;
@@ -52,8 +59,13 @@ pub(super) fn run(global: &Global, dir: &Path, policy: Policy, deadline: Option<
     Ok(End::Done)
 }
 
-fn one(writer: &mut Writer, db_dir: &Path, path: &Path, global: &Global) -> Result<(), Failure> {
-    let config = import::config(global);
+fn one(writer: &mut Writer, db_dir: &Path, path: &Path, keylog: Option<&Path>, global: &Global) -> Result<(), Failure> {
+    // Read for each file: it grows.
+    let keylog = match keylog.map(KeyLog::read_all) {
+        None | Some(Err(KeyLogError::Empty { .. })) => Vec::new(),
+        Some(read) => read?.0,
+    };
+    let config = ImportConfig { keylog, ..import::config(global) };
     match import_file(writer, db_dir, path, &config, &mut |_| {}, interrupt::flag()) {
         Ok(report) => {
             if !global.quiet {

@@ -101,7 +101,7 @@ fn what_cannot_be_followed_is_refused_with_the_reason() {
     follow("select * from packets limit 1").failed_saying(&["LIMIT"]);
     follow("select distinct proto from packets").failed_saying(&["DISTINCT"]);
     follow("select * from packets join flows using (flow_id)").failed_saying(&["a join"]);
-    follow("select * from system.segments").failed_saying(&["system.segments", "packets and flows"]);
+    follow("select * from system.segments").failed_saying(&["system.segments", "packets, flows, calls"]);
     follow("select scr_ip from packets").failed_saying(&["scr_ip", "src_ip"]);
     desk.run(&["query", "--follow", "--format", "json", "select 1 from packets"]).failed_saying(&["ndjson"]);
 }
@@ -122,4 +122,54 @@ fn captures_in_a_watched_folder_are_in_once_when_they_are_complete() {
         assert_eq!(desk.packets(), 250);
     }
     desk.run(&["record", "--watch", "nowhere"]).failed_saying(&["nowhere", "not a folder"]);
+}
+
+/// Proves that calls come as they are recorded, each once: in the listing of all protocols, and of one protocol's table.
+#[test]
+fn calls_are_followed_as_they_come_each_once() {
+    let desk = Desk::new();
+    let (header, records) = stream(2000);
+    let mut recorder = Running::start(&mut desk.command(&["record", "-r", "-"]));
+    let mut pipe = recorder.0.stdin.take().unwrap();
+    pipe.write_all(&header).unwrap();
+    pipe.write_all(&records[0]).unwrap();
+    while !desk.path("db/manifest.json").exists() || desk.packets() < 1 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let sql = "select call_id from dns where target like '%.%'";
+    let mut followers = [
+        vec!["calls", "--follow", "--format", "csv", "--where", "app_proto = 'dns'"],
+        vec!["query", "--follow", "--format", "csv", sql],
+    ]
+    .map(|args| Running::start(&mut desk.command(&args)));
+    let (tx, rx) = std::sync::mpsc::channel();
+    for (n, lines) in followers.iter_mut().map(Running::lines).enumerate() {
+        let tx = tx.clone();
+        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| tx.send((n, line))));
+    }
+    // What comes before a follower's first look is not news to it, so packets come until each has seen some.
+    let (mut seen, mut next) = ([Vec::new(), Vec::new()], 1);
+    let began = std::time::Instant::now();
+    while seen.iter().any(|lines| lines.len() < 2) {
+        assert!(began.elapsed() < PATIENCE && next < 1500, "nothing was followed: {seen:?}");
+        records[next..next + 20].iter().for_each(|record| pipe.write_all(record).unwrap());
+        next += 20;
+        while let Ok((n, line)) = rx.recv_timeout(Duration::from_millis(200)) {
+            seen[n].push(line);
+        }
+    }
+    records[next..].iter().for_each(|record| pipe.write_all(record).unwrap());
+    drop(pipe);
+    assert!(recorder.0.wait().unwrap().success());
+    while let Ok((n, line)) = rx.recv_timeout(Duration::from_secs(3)) {
+        seen[n].push(line);
+    }
+    let all = desk.run(&["query", "--format", "csv", "select call_id from dns order by call_id"]).ok();
+    let all: Vec<&str> = all.text().lines().skip(1).collect();
+    for lines in &seen {
+        let mut ids: Vec<_> = lines[1..].iter().map(|line| line.rsplit(',').next().unwrap()).collect();
+        ids.sort_by_key(|id| id.parse::<i64>().unwrap());
+        assert_eq!(ids, all[all.len() - ids.len()..], "from the first one on each is there, and once");
+    }
+    assert_eq!(seen[0][0].rsplit(',').next(), Some("call_id"));
 }

@@ -1,9 +1,12 @@
 //! The program as a user runs it: what it prints where, and its exit codes.
 
+mod calls;
 mod export;
 mod follow;
 mod import;
+mod keylog;
 mod query;
+mod replay;
 mod whole;
 
 use std::{

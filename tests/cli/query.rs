@@ -177,3 +177,19 @@ fn copy_writes_a_file_and_says_how_much() {
     assert_eq!(ran.stderr, format!("{dns} packets written to {}\n", text(&target)));
     assert_eq!(crate::support::frames::read(&target).len().to_string(), dns);
 }
+
+/// Proves that a database may be named by any path that leads to it.
+#[test]
+fn a_database_is_found_by_a_path_that_goes_up_and_down() {
+    let desk = Desk::with_packets();
+    std::fs::create_dir(desk.path("beside")).unwrap();
+    let ran = desk.run(&[
+        "query",
+        "--db",
+        "beside/../db",
+        "--format",
+        "csv",
+        "select count(*) from packets where orig_len > 0",
+    ]);
+    assert!(ran.ok().text().ends_with("000\n"), "all have a length");
+}

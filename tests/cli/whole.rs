@@ -23,6 +23,17 @@ fn the_demo_runs_from_nothing_to_exact_packets() {
         desk.run(&["query", "--db", "wiretape-demo/db", "select count(*) from flows where app_proto is not null"]);
     assert!(ran.ok().text().contains("(1 row)"));
     desk.run(&["verify", "--db", "wiretape-demo/db"]).ok();
+    // So does what the README shows of what was said.
+    let calls = desk.run(&[
+        "calls",
+        "--db",
+        "wiretape-demo/db",
+        "--where",
+        "src_ip = '10.20.1.47' and ts < '2026-11-20 17:10:00'",
+    ]);
+    assert!(calls.ok().text().contains("/invoice-4471.zip | 200 "));
+    let shown = desk.run(&["show", "4294967317", "--db", "wiretape-demo/db", "--pcap", "invoice.pcap"]).ok();
+    assert!(shown.stderr.contains("183 packets written"), "{}", shown.stderr);
     // And again, over itself; not over somebody else's folder.
     desk.run(&["demo"]).ok();
     desk.write("mine/letter.txt", b"private");
@@ -79,7 +90,8 @@ fn verify_is_clean_on_a_good_database_and_names_the_damaged_file() {
 fn help_and_version_are_there_for_every_command() {
     let desk = Desk::new();
     assert!(desk.run(&["--version"]).ok().text().starts_with("wiretape "));
-    for command in ["import", "query", "export", "serve", "demo", "info", "verify"] {
+    for command in ["record", "import", "query", "calls", "show", "export", "replay", "serve", "demo", "info", "verify"]
+    {
         let ran = desk.run(&[command, "--help"]).ok();
         assert!(ran.text().contains(&format!("Usage: wiretape {command}")), "{}", ran.text());
     }

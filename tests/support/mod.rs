@@ -2,6 +2,7 @@
 
 pub(crate) mod frames;
 pub(crate) mod store;
+pub(crate) mod tls;
 
 use std::{
     path::PathBuf,

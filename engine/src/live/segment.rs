@@ -122,6 +122,23 @@ impl LiveSegment {
         }
     }
 
+    /// As [`read`](Self::read) of a table without parts, but for the rows that an earlier moment of this segment had: so many.
+    pub fn read_after<'a>(
+        &'a self,
+        table: &'static TableDef,
+        projection: &'a [usize],
+        known: u64,
+    ) -> impl Iterator<Item = Result<RecordBatch>> + 'a {
+        let rows = self.rows_of(table.name);
+        let chunks = rows.into_iter().flat_map(|rows| rows.chunks.iter().map(move |chunk| (rows, chunk)));
+        let mut before = 0;
+        let new = chunks.filter(move |(_, chunk)| {
+            before += u64::from(chunk.rows);
+            before > known
+        });
+        new.map(move |(rows, chunk)| rows.read(chunk, projection))
+    }
+
     /// The exact packets.
     pub fn raw(&self) -> Result<Arc<RawReader>> {
         if let Some(raw) = self.raw.get() {

@@ -13,8 +13,8 @@
 use std::path::Path;
 
 use super::{
-    Interface, MAX_PACKET_BYTES, RawPacket, Resolution, Statistics,
-    pcapng::{push_interface, push_packet, push_section_with_comment, push_statistics},
+    Interface, MAX_PACKET_BYTES, MAX_SECRETS_BYTES, RawPacket, Resolution, Statistics,
+    pcapng::{push_interface, push_packet, push_secrets, push_section_with_comment, push_statistics},
 };
 use crate::{
     Error, Result,
@@ -100,6 +100,13 @@ impl LogWriter {
         }
     }
 
+    /// Appends lines of a log of TLS secrets, [`MAX_SECRETS_BYTES`] at most.
+    pub fn secrets(&mut self, log: &[u8]) -> Result<()> {
+        check_secrets(log)?;
+        push_secrets(&mut self.buffer, log);
+        Ok(())
+    }
+
     /// Hands everything to the operating system: from then on it outlives this process. After an error nothing is lost,
     /// and the call may be made again.
     pub fn flush(&mut self) -> Result<()> {
@@ -129,4 +136,13 @@ impl LogWriter {
     pub fn flushed_bytes(&self) -> u64 {
         self.file.len()
     }
+}
+
+/// Refuses what is too long for one block.
+pub(super) fn check_secrets(log: &[u8]) -> Result<()> {
+    if log.len() <= MAX_SECRETS_BYTES {
+        return Ok(());
+    }
+    let what = format!("a log of TLS secrets of {} bytes", log.len());
+    Err(Error::Limit { what, limit: format!("{MAX_SECRETS_BYTES} bytes a block") })
 }

@@ -14,6 +14,7 @@
 //! It does not look inside packets, and does not order them: they come back as they were pushed.
 
 mod codec;
+mod entries;
 mod export;
 mod fetch;
 mod log;
@@ -28,6 +29,7 @@ mod tail;
 mod tests;
 mod write;
 
+pub use entries::Entries;
 pub use export::{ExportError, PcapWriter, PcapngWriter};
 pub use log::{LOG_FILE, LogWriter};
 pub use read::RawReader;
@@ -42,6 +44,9 @@ pub const FRAME_BYTES: usize = 16 << 10;
 /// Bytes captured of one packet at most. Sixty-four times what tcpdump keeps of one; more is a damaged capture, and the
 /// memory that frames in flight take is a multiple of it.
 pub const MAX_PACKET_BYTES: usize = 16 << 20;
+
+/// Bytes of a log of TLS secrets in one block at most; a longer one is several blocks.
+pub const MAX_SECRETS_BYTES: usize = 64 << 10;
 
 /// Plain bytes of a frame at most: the largest packet with its block, or the largest interface description behind a
 /// nearly full frame. A reader refuses to decompress more.
@@ -204,6 +209,11 @@ impl Codec {
             Codec::Lz4 => "raw.pcapng.lz4",
             Codec::Zstd => "raw.pcapng.zst",
         }
+    }
+
+    /// The codec of a raw component, by the name of its file.
+    pub(crate) fn of_file(name: &str) -> Option<Codec> {
+        [Codec::Plain, Codec::Lz4, Codec::Zstd].into_iter().find(|codec| codec.file_name() == name)
     }
 
     /// The number in the seek table.

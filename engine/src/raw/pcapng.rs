@@ -1,4 +1,4 @@
-//! The four pcapng blocks that are written here, and how they are read back (draft-ietf-opsawg-pcapng).
+//! The five pcapng blocks that are written here, and how they are read back (draft-ietf-opsawg-pcapng).
 //!
 //! Always little-endian, one section. Only what [`RawWriter`](super::RawWriter) writes is read: captures from elsewhere
 //! come in through a source, not through this.
@@ -17,6 +17,12 @@ pub(crate) const PACKET: u32 = 6;
 
 /// Interface Statistics Block.
 pub(crate) const STATISTICS: u32 = 5;
+
+/// Decryption Secrets Block.
+pub(crate) const SECRETS: u32 = 10;
+
+/// `secrets_type` of a log of TLS secrets: `TLSK`.
+const TLS_KEY_LOG: u32 = 0x544C_534B;
 
 const BYTE_ORDER_MAGIC: u32 = 0x1A2B_3C4D;
 const OPT_END: u16 = 0;
@@ -38,6 +44,11 @@ const FLAGS_OPTION: usize = 12;
 
 /// Bytes of the block that [`push_statistics`] appends.
 pub(crate) const STATISTICS_BLOCK_LEN: usize = BLOCK_OVERHEAD + 12 + ISB_OPTIONS.len() * 12 + 4;
+
+/// Bytes of the block that [`push_secrets`] appends.
+pub(crate) fn secrets_block_len(log: &[u8]) -> usize {
+    BLOCK_OVERHEAD + 8 + log.len().next_multiple_of(4)
+}
 
 /// Bytes of the block that [`push_packet`] appends.
 pub(crate) fn packet_block_len(packet: &RawPacket<'_>) -> usize {
@@ -164,6 +175,26 @@ pub(crate) fn read_statistics(body: &[u8]) -> Result<Statistics, &'static str> {
     })
 }
 
+/// Appends a Decryption Secrets Block with a log of TLS secrets, whose length the caller has checked.
+pub(crate) fn push_secrets(out: &mut Vec<u8>, log: &[u8]) {
+    block(out, SECRETS, secrets_block_len(log) - BLOCK_OVERHEAD, |out| {
+        out.extend_from_slice(&TLS_KEY_LOG.to_le_bytes());
+        out.extend_from_slice(&length(log.len()).to_le_bytes());
+        out.extend_from_slice(log);
+        pad(out, log.len());
+    });
+}
+
+/// Reads a Decryption Secrets Block's body as [`push_secrets`] writes it.
+pub(crate) fn read_secrets(body: &[u8]) -> Result<&[u8], &'static str> {
+    let mut rest = body;
+    if take_u32(&mut rest)? != TLS_KEY_LOG {
+        return Err("secrets that are none of TLS");
+    }
+    let len = take_u32(&mut rest)? as usize;
+    rest.get(..len).ok_or("secrets are longer than their block")
+}
+
 /// A timestamp: its upper half, then its lower.
 fn push_time(out: &mut Vec<u8>, units: i64) {
     let stamp = (units as u64).to_le_bytes();
@@ -246,7 +277,7 @@ fn pad(out: &mut Vec<u8>, len: usize) {
 }
 
 fn length(len: usize) -> u32 {
-    u32::try_from(len).expect("packets and names are checked against limits far below 4 GiB")
+    u32::try_from(len).expect("packets, names and secrets are checked against limits far below 4 GiB")
 }
 
 /// One block, its lengths checked.

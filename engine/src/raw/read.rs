@@ -156,6 +156,11 @@ impl RawReader {
         &self.path
     }
 
+    /// Frames here.
+    pub(super) fn frames(&self) -> usize {
+        self.table.frames.len()
+    }
+
     fn cached(&self, index: usize) -> Result<Arc<Vec<u8>>> {
         let mut cache = self.lock();
         if let Some(plain) = cache.get(index) {
@@ -183,7 +188,7 @@ impl RawReader {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn damaged(&self, index: usize, at: usize, what: &str) -> Error {
+    pub(super) fn damaged(&self, index: usize, at: usize, what: &str) -> Error {
         let offset = self.table.frames.get(index).map_or(0, |f: &Frame| f.offset);
         Error::damaged(&self.path, offset, format!("frame {index}, byte {at} of its content: {what}"))
     }
@@ -298,7 +303,8 @@ impl Check<'_> {
                 let known = (statistics.interface as usize) < self.seen;
                 if known { Ok(()) } else { Err("statistics of an interface that is not there") }
             }
-            _ => Err("a block that is none of packet, interface and statistics"),
+            pcapng::SECRETS => pcapng::read_secrets(block.body).map(drop),
+            _ => Err("a block that is none of packet, interface, statistics and secrets"),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     Interface, MAX_PACKET_BYTES, RawPacket, Statistics,
-    pcapng::{self, next_block, read_interface, read_packet, read_section, read_statistics},
+    pcapng::{self, next_block, read_section},
 };
 use crate::{Error, Result};
 
@@ -46,6 +46,37 @@ pub enum LogEntry<'a> {
     },
     /// What an interface has counted.
     Statistics(Statistics),
+    /// Lines of a log of TLS secrets.
+    Secrets(&'a [u8]),
+}
+
+impl<'a> LogEntry<'a> {
+    /// Whether a block of this type is an entry.
+    pub(super) fn is(kind: u32) -> bool {
+        matches!(kind, pcapng::PACKET | pcapng::STATISTICS | pcapng::INTERFACE | pcapng::SECRETS)
+    }
+
+    /// From a block of such a type, behind `interfaces`, to which an interface is added.
+    pub(super) fn read(
+        kind: u32,
+        body: &'a [u8],
+        interfaces: &'a mut Vec<Interface>,
+    ) -> Result<LogEntry<'a>, &'static str> {
+        const MISSING: &str = "a packet names an interface that is not there";
+        match kind {
+            pcapng::STATISTICS => pcapng::read_statistics(body).map(LogEntry::Statistics),
+            pcapng::SECRETS => pcapng::read_secrets(body).map(LogEntry::Secrets),
+            pcapng::INTERFACE => {
+                interfaces.push(pcapng::read_interface(body)?);
+                interfaces.last().map(LogEntry::Interface).ok_or(MISSING)
+            }
+            _ => {
+                let packet = pcapng::read_packet(body, interfaces)?;
+                let interface = interfaces.get(packet.interface as usize).ok_or(MISSING)?;
+                Ok(LogEntry::Packet { packet, interface })
+            }
+        }
+    }
 }
 
 impl LogTail {
@@ -87,29 +118,13 @@ impl LogTail {
                     let comment = read_section(block.body).map_err(|what| Error::damaged(&self.path, at, what))?;
                     comment.clone_into(&mut self.comment);
                 }
-                pcapng::PACKET | pcapng::STATISTICS | pcapng::INTERFACE => {
-                    break (at, block.kind, start + 8..start + len - 4);
-                }
+                kind if LogEntry::is(kind) => break (at, kind, start + 8..start + len - 4),
                 _ => {}
             }
         };
         let body = self.buffer.get(body).unwrap_or_default();
-        let damaged = |what| Error::damaged(&self.path, at, what);
-        if kind == pcapng::INTERFACE {
-            self.interfaces.push(read_interface(body).map_err(damaged)?);
-        }
-        let (packet, interface) = match kind {
-            pcapng::STATISTICS => return read_statistics(body).map(LogEntry::Statistics).map(Some).map_err(damaged),
-            pcapng::PACKET => {
-                let packet = read_packet(body, &self.interfaces).map_err(damaged)?;
-                (Some(packet), self.interfaces.get(packet.interface as usize))
-            }
-            _ => (None, self.interfaces.last()),
-        };
-        Ok(interface.map(|interface| match packet {
-            Some(packet) => LogEntry::Packet { packet, interface },
-            None => LogEntry::Interface(interface),
-        }))
+        let entry = LogEntry::read(kind, body, &mut self.interfaces);
+        entry.map(Some).map_err(|what| Error::damaged(&self.path, at, what))
     }
 
     /// Length of the block at hand once all of it is in the buffer; None while the file ends before.

@@ -6,8 +6,12 @@
 use std::path::Path;
 
 use super::{
-    Codec, FRAME_BYTES, Interface, MAX_PACKET_BYTES, RawPacket, Resolution, Statistics,
-    pcapng::{STATISTICS_BLOCK_LEN, packet_block_len, push_interface, push_packet, push_section, push_statistics},
+    Codec, FRAME_BYTES, Interface, LogEntry, MAX_PACKET_BYTES, RawPacket, Resolution, Statistics,
+    log::check_secrets,
+    pcapng::{
+        STATISTICS_BLOCK_LEN, packet_block_len, push_interface, push_packet, push_secrets, push_section,
+        push_statistics, secrets_block_len,
+    },
     pool::{Batch, Pool},
     seek::SeekTable,
 };
@@ -105,6 +109,24 @@ impl RawWriter {
         self.cut_before(STATISTICS_BLOCK_LEN)?;
         push_statistics(&mut self.batch.plain, statistics);
         Ok(())
+    }
+
+    /// Appends lines of a log of TLS secrets, [`MAX_SECRETS_BYTES`](super::MAX_SECRETS_BYTES) at most.
+    pub fn secrets(&mut self, log: &[u8]) -> Result<()> {
+        check_secrets(log)?;
+        self.cut_before(secrets_block_len(log))?;
+        push_secrets(&mut self.batch.plain, log);
+        Ok(())
+    }
+
+    /// Appends an entry of another log. Interfaces are numbered in the order in which they come, here as there.
+    pub fn entry(&mut self, entry: &LogEntry<'_>) -> Result<()> {
+        match entry {
+            LogEntry::Packet { packet, .. } => self.push(packet).map(drop),
+            LogEntry::Interface(interface) => self.interface(interface).map(drop),
+            LogEntry::Statistics(statistics) => self.statistics(statistics),
+            LogEntry::Secrets(log) => self.secrets(log),
+        }
     }
 
     /// Packets pushed so far.

@@ -11,6 +11,7 @@
 //! ```
 
 mod encode;
+mod rewrite;
 mod seal;
 mod write_parquet;
 
@@ -22,9 +23,10 @@ use std::{
 };
 
 use arrow::array::RecordBatch;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::{ProjectionMask, arrow_reader::ParquetRecordBatchReaderBuilder};
 use serde::{Deserialize, Serialize};
 
+pub use rewrite::{Packets, Rewrite};
 pub use seal::{OpenSegment, Sealed};
 pub use write_parquet::{PAGE_ROWS, ROW_GROUP_ROWS};
 
@@ -74,6 +76,14 @@ pub struct Component {
 /// Name of a segment's folder: ten digits, so that names sort like ids.
 pub fn folder_name(id: u32) -> String {
     format!("{id:010}")
+}
+
+/// Name of the folder of a segment whose rows were made anew so often: the segment's, and from the first time on that number.
+pub fn generation_name(id: u32, generation: u32) -> String {
+    match generation {
+        0 => folder_name(id),
+        _ => format!("{}.{generation}", folder_name(id)),
+    }
 }
 
 /// The id that a folder is named for; None for any other name.
@@ -181,10 +191,28 @@ impl Segment {
 
     /// All rows of `table`, for tables that are small. Nothing when there are none here.
     pub fn read(&self, table: &str) -> Result<Vec<RecordBatch>> {
-        let Some(path) = self.parquet_path(table) else { return Ok(Vec::new()) };
+        let Some(builder) = self.reader(table)? else { return Ok(Vec::new()) };
+        Ok(builder.build()?.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// As [`read`](Self::read), of the `columns` of these names only, those that are here, in the order of the table.
+    pub fn read_columns(&self, table: &str, columns: &[&str]) -> Result<Vec<RecordBatch>> {
+        let Some(builder) = self.reader(table)? else { return Ok(Vec::new()) };
+        let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+        Ok(builder.with_projection(mask).build()?.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// The first row of `table`, of these columns only.
+    pub fn first(&self, table: &str, columns: &[&str]) -> Result<Option<RecordBatch>> {
+        let Some(builder) = self.reader(table)? else { return Ok(None) };
+        let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+        Ok(builder.with_projection(mask).with_limit(1).build()?.next().transpose()?)
+    }
+
+    fn reader(&self, table: &str) -> Result<Option<ParquetRecordBatchReaderBuilder<File>>> {
+        let Some(path) = self.parquet_path(table) else { return Ok(None) };
         let file = File::open(&path).map_err(Error::io(&path))?;
-        let reader = ParquetRecordBatchReaderBuilder::try_new(file)?.build()?;
-        Ok(reader.collect::<std::result::Result<_, _>>()?)
+        Ok(Some(ParquetRecordBatchReaderBuilder::try_new(file)?))
     }
 
     /// The exact packets, or None where retention has dropped them.

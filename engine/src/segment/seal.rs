@@ -44,12 +44,19 @@ pub struct OpenSegment {
 pub struct Sealed {
     pub(crate) meta: SegmentMeta,
     pub(crate) dir: PathBuf,
+    /// How often its rows were made anew.
+    pub(crate) generation: u32,
 }
 
 impl Sealed {
     /// Its id.
     pub fn id(&self) -> u32 {
         self.meta.id
+    }
+
+    /// Bytes of all its components.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.meta.components.iter().map(|c| c.size_bytes).sum()
     }
 
     /// What its `segment.json` says.
@@ -79,28 +86,9 @@ impl OpenSegment {
     /// batches leave no component behind.
     pub fn seal(self, tables: &[(&'static TableDef, RecordBatch)]) -> Result<Sealed> {
         let OpenSegment { id, dir, fs, raw, workers } = self;
-        let components: Result<Vec<Component>> = thread::scope(|scope| {
-            let (fs, dir) = (&fs, dir.as_path());
-            let mut threads = vec![scope.spawn(move || finish_raw(raw))];
-            for (table, batch) in tables.iter().filter(|(_, b)| b.num_rows() > 0) {
-                threads.push(scope.spawn(move || write_parquet::write(fs, dir, table, batch, workers)));
-                if table.is_indexed() {
-                    threads.push(scope.spawn(move || write_index(fs, dir, table, batch)));
-                }
-            }
-            threads.into_iter().map(|t| t.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
-        });
-        let meta = SegmentMeta {
-            format_version: FORMAT_VERSION,
-            id,
-            tables: tables.iter().filter(|(_, b)| b.num_rows() > 0).map(|(t, b)| table_meta(t, b)).collect(),
-            components: components?,
-        };
-        let mut file = fs.create(&dir.join("segment.json"))?;
-        file.append(&sealed_json::to_bytes(&meta)?)?;
-        file.finish()?;
-        fs.sync_dir(&dir)?;
-        Ok(Sealed { meta, dir })
+        let kept = SegmentMeta { format_version: FORMAT_VERSION, id, tables: Vec::new(), components: Vec::new() };
+        let meta = seal(&fs, &dir, kept, Some(raw), tables, workers)?;
+        Ok(Sealed { meta, dir, generation: 0 })
     }
 
     /// Gives the segment up; its folder is removed.
@@ -108,6 +96,36 @@ impl OpenSegment {
         drop(self.raw);
         self.fs.remove_dir_all(&self.dir)
     }
+}
+
+/// Writes the components of `tables`, completes the `raw` one, and says in `segment.json` what is in the folder: these and what
+/// was `kept`.
+pub(super) fn seal(
+    fs: &Fs,
+    dir: &Path,
+    kept: SegmentMeta,
+    raw: Option<RawWriter>,
+    tables: &[(&'static TableDef, RecordBatch)],
+    workers: usize,
+) -> Result<SegmentMeta> {
+    let components: Result<Vec<Component>> = thread::scope(|scope| {
+        let mut threads: Vec<_> = raw.map(|raw| scope.spawn(move || finish_raw(raw))).into_iter().collect();
+        for (table, batch) in tables.iter().filter(|(_, b)| b.num_rows() > 0) {
+            threads.push(scope.spawn(move || write_parquet::write(fs, dir, table, batch, workers)));
+            if table.is_indexed() {
+                threads.push(scope.spawn(move || write_index(fs, dir, table, batch)));
+            }
+        }
+        threads.into_iter().map(|t| t.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    let mut meta = kept;
+    meta.tables.extend(tables.iter().filter(|(_, b)| b.num_rows() > 0).map(|(t, b)| table_meta(t, b)));
+    meta.components.extend(components?);
+    let mut file = fs.create(&dir.join("segment.json"))?;
+    file.append(&sealed_json::to_bytes(&meta)?)?;
+    file.finish()?;
+    fs.sync_dir(dir)?;
+    Ok(meta)
 }
 
 fn finish_raw(raw: RawWriter) -> Result<Component> {

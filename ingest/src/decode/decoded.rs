@@ -17,6 +17,9 @@ pub struct Decoded<'a> {
     pub dst_mac: Option<[u8; 6]>,
     /// EtherType of the innermost link payload.
     pub eth_type: Option<u16>,
+    /// Where a capture on all interfaces saw the frame, by its cooked header: the kernel's number of the interface (LINUX_SLL2
+    /// only) and the packet type, which tells coming from going.
+    pub link_place: Option<u64>,
     /// Innermost VLAN id, 0 to 4095.
     pub vlan_id: Option<u16>,
     /// Encapsulations passed; `None` when there were none.

@@ -134,13 +134,14 @@ fn snap(cursor: &mut Cursor<'_>, out: &mut Decoded<'_>) -> Next {
 pub(super) fn sll(cursor: &mut Cursor<'_>, out: &mut Decoded<'_>) -> Next {
     out.layers.insert(Layer::Sll);
     out.proto = Some("sll");
-    let Some(&[_, _, h0, h1, l0, l1, a0, a1, a2, a3, a4, a5, _, _, p0, p1]) = cursor.take::<16>() else {
+    let Some(&[t0, t1, h0, h1, l0, l1, a0, a1, a2, a3, a4, a5, _, _, p0, p1]) = cursor.take::<16>() else {
         out.anomalies.insert(Anomaly::LinkTruncated);
         return Next::Stop;
     };
     if u16::from_be_bytes([l0, l1]) == 6 {
         out.src_mac = Some([a0, a1, a2, a3, a4, a5]);
     }
+    out.link_place = Some(u64::from(u16::from_be_bytes([t0, t1])));
     cooked(u16::from_be_bytes([h0, h1]), u16::from_be_bytes([p0, p1]), cursor)
 }
 
@@ -148,13 +149,15 @@ pub(super) fn sll(cursor: &mut Cursor<'_>, out: &mut Decoded<'_>) -> Next {
 pub(super) fn sll2(cursor: &mut Cursor<'_>, out: &mut Decoded<'_>) -> Next {
     out.layers.insert(Layer::Sll2);
     out.proto = Some("sll2");
-    let Some(&[p0, p1, _, _, _, _, _, _, h0, h1, _, halen, a0, a1, a2, a3, a4, a5, _, _]) = cursor.take::<20>() else {
+    let Some(&[p0, p1, _, _, i0, i1, i2, i3, h0, h1, kind, halen, a0, a1, a2, a3, a4, a5, _, _]) = cursor.take::<20>()
+    else {
         out.anomalies.insert(Anomaly::LinkTruncated);
         return Next::Stop;
     };
     if halen == 6 {
         out.src_mac = Some([a0, a1, a2, a3, a4, a5]);
     }
+    out.link_place = Some(u64::from(u32::from_be_bytes([i0, i1, i2, i3])) << 8 | u64::from(kind));
     cooked(u16::from_be_bytes([h0, h1]), u16::from_be_bytes([p0, p1]), cursor)
 }
 

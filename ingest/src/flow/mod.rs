@@ -38,4 +38,4 @@ pub(crate) use pair::{Pair, Way};
 pub(crate) use record::Ends;
 pub(crate) use table::Ended;
 pub use table::{FlowConfig, FlowCounters, FlowTable, Observed, SealedFlows};
-pub(crate) use tcp::flag;
+pub(crate) use tcp::{Begin, flag};

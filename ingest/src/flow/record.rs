@@ -88,8 +88,6 @@ pub(crate) struct Ends {
     pub(crate) src: (IpAddr, Option<u16>),
     /// The responder.
     pub(crate) dst: (IpAddr, Option<u16>),
-    /// The TCP sequence number of the first byte of each direction, where it is known.
-    pub(crate) starts: Pair<Option<u32>>,
 }
 
 /// What this segment saw of a flow.
@@ -179,10 +177,10 @@ impl Flow {
     /// Who it is between.
     pub(crate) fn ends(&self) -> Ends {
         let ends = [self.key.low(), self.key.high()].map(|end| (end.ip, self.key.has_ports().then_some(end.port)));
-        let ([low, high], starts) = (ends, self.tcp.starts());
+        let [low, high] = ends;
         match self.initiator {
-            Sender::Low => Ends { flow_id: self.id, src: low, dst: high, starts },
-            Sender::High => Ends { flow_id: self.id, src: high, dst: low, starts },
+            Sender::Low => Ends { flow_id: self.id, src: low, dst: high },
+            Sender::High => Ends { flow_id: self.id, src: high, dst: low },
         }
     }
 

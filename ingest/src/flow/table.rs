@@ -7,9 +7,10 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use super::{
     expiry::Wheel,
     key::{FlowKey, Sender},
-    pair::Way,
+    pair::{Pair, Way},
     record::{EndReason, Ends, Flow, NO_SLOT},
     rows::RowWriter,
+    tcp::Begin,
 };
 use crate::{decode::Decoded, tables::FlowBuilder};
 
@@ -205,6 +206,16 @@ impl FlowTable {
     /// Who the open flow in `place` is between.
     pub(crate) fn ends(&self, place: u32) -> Ends {
         flow_at(&self.flows, place).ends()
+    }
+
+    /// Where the bytes of each direction of a TCP connection begin.
+    pub(crate) fn begins(&self, place: u32) -> Pair<Begin> {
+        flow_at(&self.flows, place).tcp.begins()
+    }
+
+    /// Whether the TCP connection in that place was reset.
+    pub(crate) fn was_reset(&self, place: u32) -> bool {
+        flow_at(&self.flows, place).tcp.was_reset()
     }
 
     /// One of the flows that have ended and were not taken yet, in the order they ended.

@@ -150,6 +150,15 @@ impl Side {
     }
 }
 
+/// Where the bytes of one direction begin.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Begin {
+    /// The number of the first byte, where the SYN is known.
+    pub(crate) first: Option<u32>,
+    /// The number of the byte that the other end expects next, by the last that it said.
+    pub(crate) acked: Option<u32>,
+}
+
 /// A connection.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Tcp {
@@ -186,10 +195,16 @@ impl Tcp {
         verdict
     }
 
-    /// The number of the first byte of each direction, where its SYN is known.
-    pub(crate) fn starts(&self) -> Pair<Option<u32>> {
-        let start = |side: &Side| (side.sent.start == Start::Syn).then(|| side.sent.first.wrapping_add(1));
-        Pair { out: start(&self.sides.out), back: start(&self.sides.back) }
+    /// Where the bytes of each direction begin, as far as that is known.
+    pub(crate) fn begins(&self) -> Pair<Begin> {
+        // A flow that took over from another one has a SYN of long ago.
+        let began = self.completeness & (complete::SYN | complete::SYN_ACK) != 0;
+        let begin = |side: &Side, peer: &Side| Begin {
+            first: (began && side.sent.start == Start::Syn).then(|| side.sent.first.wrapping_add(1)),
+            acked: peer.acked(),
+        };
+        let Pair { out, back } = &self.sides;
+        Pair { out: begin(out, back), back: begin(back, out) }
     }
 
     /// The connection as a flow sees it that takes over from one at its active time-out: what was sent stays known,

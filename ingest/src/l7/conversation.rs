@@ -5,12 +5,13 @@ use super::{
     out::{Out, Rows},
     protocol::{self, Hint},
     protocols::{Icmp, Sctp},
-    reassembly::{Half, Piece, Segment},
+    reassembly::{Half, Order, Piece, Segment},
     stamp::Stamp,
+    tap::{Home, Tap},
 };
 use crate::{
-    decode::{Decoded, IcmpHeader},
-    flow::{Ends, Pair, SCTP, TCP, Way, flag},
+    decode::{Decoded, IcmpHeader, TcpHeader},
+    flow::{Begin, Ends, Pair, SCTP, TCP, Way, flag},
 };
 
 /// Bytes of each direction that are looked at to tell the protocol: the longest first line that is needed is far shorter.
@@ -24,7 +25,34 @@ const MAX_PROBED: u32 = 8;
 pub(super) struct Conversation {
     ends: Ends,
     halves: Pair<Half>,
+    homes: Pair<Home>,
     state: State,
+    /// The place of the protocol that it was found to speak, and what of that the flow was told.
+    pub(super) spoken: Option<u8>,
+    pub(super) told: Option<u8>,
+    /// What was held when last asked.
+    pub(super) held: Held,
+}
+
+/// Bytes of memory that a conversation takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Held {
+    /// With what its dissector holds.
+    pub(super) pending: usize,
+    /// Segments that wait for what is missing before them.
+    pub(super) waiting: usize,
+}
+
+/// How a packet goes with its flow.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) way: Way,
+    pub(super) at: Stamp,
+    pub(super) tap: Tap,
+    /// Of the packets of the capture.
+    pub(super) order: Order,
+    /// The connection was reset, by this packet or before it.
+    pub(super) is_reset: bool,
 }
 
 #[derive(Debug)]
@@ -55,22 +83,35 @@ struct Head {
 }
 
 impl Conversation {
-    pub(super) fn new(ends: Ends) -> Conversation {
-        let halves = Pair { out: Half::starting_at(ends.starts.out), back: Half::starting_at(ends.starts.back) };
-        Conversation { ends, halves, state: State::Probing(Box::default()) }
+    /// A flow whose streams begin there.
+    pub(super) fn new(ends: Ends, begins: Pair<Begin>) -> Conversation {
+        Conversation {
+            ends,
+            halves: Pair { out: Half::new(begins.out), back: Half::new(begins.back) },
+            homes: Pair::default(),
+            state: State::Probing(Box::default()),
+            spoken: None,
+            told: None,
+            held: Held::default(),
+        }
     }
 
-    /// Takes in a packet. Returns the place of the protocol that it showed the flow to speak, if it did.
-    pub(super) fn packet(&mut self, way: Way, at: Stamp, packet: &Decoded<'_>, rows: &mut Rows) -> Option<u8> {
-        if matches!(self.state, State::Silent) {
-            return None;
+    /// The flow that it is named by.
+    pub(super) fn flow_id(&self) -> i64 {
+        self.ends.flow_id
+    }
+
+    /// Takes in a packet.
+    pub(super) fn packet(&mut self, place: Place, packet: &Decoded<'_>, rows: &mut Rows) {
+        let Place { way, at, tap, .. } = place;
+        if packet.tcp.is_none() && !self.homes.of_mut(way).is_at(tap, at.ts_ns) {
+            return;
         }
         if let Some(header) = &packet.icmp {
-            self.icmp(way, at, header, packet, rows);
-            return None;
+            return self.icmp(way, at, header, packet, rows);
         }
-        let hint = Hint::of(packet)?;
-        let Conversation { ends, halves, state } = self;
+        let Some(hint) = Hint::of(packet) else { return };
+        let Conversation { ends, halves, state, .. } = self;
         if hint.ip_proto == SCTP && matches!(state, State::Probing(_)) {
             // What it carries is recognised from its messages.
             *state = State::Read(Box::new(Sctp::default()));
@@ -79,19 +120,11 @@ impl Conversation {
         let len = packet.payload_len.unwrap_or(0);
         match &packet.tcp {
             Some(tcp) if hint.ip_proto == TCP => {
-                let limit = reader.out.limits().waiting_flow_bytes;
-                let is = |bit: u8| tcp.flags & bit != 0;
-                let segment =
-                    Segment { at, seq: tcp.seq, syn: is(flag::SYN), fin: is(flag::FIN), len, payload: packet.payload };
-                let (sender, receiver) = halves.sender_and_receiver(way);
-                // What a reset carries is a diagnostic text, if anything (RFC 9293 section 3.5.3).
-                if !is(flag::RST) {
-                    sender.push(&segment, limit, &mut |piece| reader.piece(way, piece));
+                reader.segment(place, tcp, packet, halves);
+                if place.is_reset {
+                    // Nothing is repeated any more.
+                    reader.flush(halves);
                 }
-                let back = way.back();
-                let ack = is(flag::ACK).then_some(tcp.ack);
-                receiver.acknowledged(ack, at.ts_ns, &mut |piece| reader.piece(back, piece));
-                sender.acknowledged(None, at.ts_ns, &mut |piece| reader.piece(way, piece));
             }
             _ if len > 0 => {
                 reader.piece(way, Piece::Bytes(packet.payload, at));
@@ -102,7 +135,7 @@ impl Conversation {
             }
             _ => {}
         }
-        reader.out.spoken
+        self.spoken = reader.out.spoken.or(self.spoken);
     }
 
     fn icmp(&mut self, way: Way, at: Stamp, header: &IcmpHeader, packet: &Decoded<'_>, rows: &mut Rows) {
@@ -118,12 +151,9 @@ impl Conversation {
 
     /// Nothing more comes.
     pub(super) fn end(&mut self, end: End, rows: &mut Rows) {
-        let Conversation { ends, halves, state } = self;
+        let Conversation { ends, halves, state, .. } = self;
         // Whatever still waits is read; nothing can be recognised from it that has not been.
-        let hint = Hint { src_port: 0, dst_port: 0, ip_proto: TCP, len: 0 };
-        let mut reader = Reader { state, out: Out::new(rows, ends), hint };
-        halves.out.flush(&mut |piece| reader.piece(Way::Out, piece));
-        halves.back.flush(&mut |piece| reader.piece(Way::In, piece));
+        Reader { state, out: Out::new(rows, ends), hint: NO_HINT }.flush(halves);
         match std::mem::replace(state, State::Silent) {
             State::Read(mut dissector) => dissector.end(end, &mut Out::new(rows, ends)),
             State::Icmp(mut icmp) => icmp.end(&mut Out::new(rows, ends)),
@@ -133,18 +163,39 @@ impl Conversation {
         *halves = Pair::default();
     }
 
-    /// Bytes of memory held, and how many of them wait for a hole to be filled.
-    pub(super) fn size_bytes(&self) -> (usize, usize) {
-        let waiting = self.halves.out.waiting_bytes() + self.halves.back.waiting_bytes();
-        let pending = match &self.state {
-            State::Probing(p) => p.size_bytes(),
-            State::Read(dissector) => dissector.size_bytes(),
-            State::Icmp(icmp) => icmp.size_bytes(),
+    /// Too much waits: what is missing is given up.
+    pub(super) fn give_up_holes(&mut self, rows: &mut Rows) {
+        let Conversation { ends, halves, state, .. } = self;
+        let mut reader = Reader { state, out: Out::new(rows, ends), hint: NO_HINT };
+        for way in [Way::Out, Way::In] {
+            let half = halves.of_mut(way);
+            half.give_up(&mut |piece| reader.piece(way, piece));
+            reader.out.rows.counters.gaps_at_limit += half.take_given_up();
+        }
+    }
+
+    /// Whether it is not read any more.
+    pub(super) fn is_silent(&self) -> bool {
+        matches!(self.state, State::Silent)
+    }
+
+    /// Bytes of memory held.
+    pub(super) fn size_bytes(&self) -> Held {
+        let said = match &self.state {
+            State::Probing(probing) => size_of::<Probing>() + probing.size_bytes(),
+            State::Read(dissector) => size_of_val(dissector.as_ref()) + dissector.size_bytes(),
+            State::Icmp(icmp) => size_of::<Icmp>() + icmp.size_bytes(),
             State::Silent => 0,
         };
-        (pending, waiting)
+        Held {
+            pending: size_of::<Conversation>() + said,
+            waiting: self.halves.out.waiting_bytes() + self.halves.back.waiting_bytes(),
+        }
     }
 }
+
+/// For what is read without a packet of its own: nothing can be recognised from it that was not when it came.
+const NO_HINT: Hint = Hint { src_port: 0, dst_port: 0, ip_proto: TCP, len: 0 };
 
 /// What takes in the bytes of a conversation.
 struct Reader<'a, 'o> {
@@ -154,6 +205,31 @@ struct Reader<'a, 'o> {
 }
 
 impl Reader<'_, '_> {
+    fn segment(&mut self, place: Place, tcp: &TcpHeader, packet: &Decoded<'_>, halves: &mut Pair<Half>) {
+        let Place { way, at, order, .. } = place;
+        let limit = self.out.limits().waiting_flow_bytes;
+        let (sender, receiver) = halves.sender_and_receiver(way);
+        let (is, back) = (|bit: u8| tcp.flags & bit != 0, way.back());
+        // What is acknowledged was said before the answer that this packet may carry.
+        let ack = is(flag::ACK).then_some(tcp.ack);
+        receiver.acknowledged(ack, at.ts_ns, order, &mut |piece| self.piece(back, piece));
+        // What a reset carries is a diagnostic text, if anything (RFC 9293 section 3.5.3).
+        if !is(flag::RST) {
+            let (syn, fin, len) = (is(flag::SYN), is(flag::FIN), packet.payload_len.unwrap_or(0));
+            let segment = Segment { at, seq: tcp.seq, syn, fin, len, payload: packet.payload };
+            sender.push(&segment, limit, &mut |piece| self.piece(way, piece));
+            self.out.rows.counters.gaps_at_limit += sender.take_given_up();
+        }
+        sender.acknowledged(None, at.ts_ns, order, &mut |piece| self.piece(way, piece));
+    }
+
+    /// Reads whatever waits.
+    fn flush(&mut self, halves: &mut Pair<Half>) {
+        for way in [Way::Out, Way::In] {
+            halves.of_mut(way).flush(&mut |piece| self.piece(way, piece));
+        }
+    }
+
     fn piece(&mut self, way: Way, piece: Piece<'_>) {
         if let Piece::Gap(bytes, _) = piece {
             self.out.rows.counters.gaps += 1;
@@ -164,6 +240,9 @@ impl Reader<'_, '_> {
                 feed(dissector.as_mut(), way, piece, &mut self.out);
                 if let Some(next) = self.out.next.take() {
                     *dissector = next;
+                }
+                if dissector.is_over() {
+                    *self.state = State::Silent;
                 }
             }
             State::Probing(probing) => match piece {
@@ -243,7 +322,8 @@ impl Probing {
 
     /// Bytes of memory held.
     pub(super) fn size_bytes(&self) -> usize {
-        self.heads.out.bytes.capacity() + self.heads.back.bytes.capacity()
+        let heads = self.heads.out.bytes.capacity() + self.heads.back.bytes.capacity();
+        heads + self.pieces.capacity() * size_of::<(Way, Stamp, usize)>()
     }
 
     /// Lets go of what one direction has said so far.
@@ -251,5 +331,6 @@ impl Probing {
         let head = self.heads.of_mut(way);
         *head = Head { bytes: Vec::new(), ..*head };
         self.pieces.retain(|(of, ..)| *of != way);
+        self.pieces.shrink_to_fit();
     }
 }

@@ -15,6 +15,11 @@ pub(crate) trait Dissector: std::fmt::Debug + Send {
     /// One direction is closed: nothing more comes of it.
     fn closed(&mut self, _way: Way, _at: Stamp, _out: &mut Out<'_>) {}
 
+    /// Whether nothing of what comes will be read: the flow then takes no more memory.
+    fn is_over(&self) -> bool {
+        false
+    }
+
     /// Nothing more comes at all: what waits for an answer becomes a row without one.
     fn end(&mut self, end: End, out: &mut Out<'_>);
 
@@ -58,6 +63,10 @@ impl Dissector for PassedOver {
     fn data(&mut self, _: Chunk<'_>, _: &mut Out<'_>) {}
 
     fn gap(&mut self, _: Gap, _: &mut Out<'_>) {}
+
+    fn is_over(&self) -> bool {
+        true
+    }
 
     fn end(&mut self, _: End, _: &mut Out<'_>) {}
 

@@ -4,7 +4,7 @@ use super::{
     dissector::{Chunk, Dissector, End, Gap},
     inbox::Inbox,
     out::Out,
-    stamp::Span,
+    stamp::{Span, Stamp},
 };
 use crate::flow::{Pair, Way};
 
@@ -19,11 +19,13 @@ pub(crate) trait Messages: std::fmt::Debug + Send {
     /// Reads a message.
     fn message(&mut self, way: Way, message: Message<'_>, out: &mut Out<'_>);
 
-    /// Bytes are missing or not understood: what came before has no end, and what comes next may begin in the middle. After
-    /// this, bytes are given to [`frame`](Self::frame) from the next chunk on that [`begins`](Self::begins).
-    fn lost(&mut self, way: Way, out: &mut Out<'_>);
+    /// Bytes are missing or not understood, beside or in this packet: what came before has no end, and what comes next may begin
+    /// in the middle. After this, bytes are given to [`frame`](Self::frame) from the next packet on that
+    /// [`begins`](Self::begins) with a message.
+    fn lost(&mut self, way: Way, at: Stamp, out: &mut Out<'_>);
 
-    /// Whether a message may begin here: asked after a loss. Answering no for ever gives a direction up.
+    /// Whether a message begins here by all that can be seen: asked after a loss, of the beginnings of packets, and again as long
+    /// as little of them is there. Answering no for ever gives a direction up.
     fn begins(&self, way: Way, head: &[u8]) -> bool;
 
     /// One direction is closed.
@@ -70,7 +72,7 @@ struct Side {
     inbox: Inbox,
     /// Bytes of a long message that are passed over.
     skip: u64,
-    /// What comes may begin in the middle of a message.
+    /// What is in the inbox may begin in the middle of a message.
     lost: bool,
 }
 
@@ -88,9 +90,14 @@ impl<M: Messages> Framed<M> {
                 Frame::Is(len) => len.max(1),
                 Frame::Unknown if unread.len() < M::MAX_BYTES => return,
                 Frame::Unknown | Frame::Garbage => {
-                    side.inbox.clear();
+                    let Some(span) = side.inbox.read_packet() else { return };
                     side.lost = true;
-                    return messages.lost(way, out);
+                    messages.lost(way, span.first, out);
+                    if !side.inbox.find(|bytes| messages.begins(way, bytes)) {
+                        return;
+                    }
+                    side.lost = false;
+                    continue;
                 }
             };
             let read = usize::try_from(len).unwrap_or(usize::MAX).min(M::MAX_BYTES);
@@ -123,11 +130,15 @@ impl<M: Messages> Dissector for Framed<M> {
         let skip = side.skip.min(chunk.bytes.len() as u64);
         side.skip -= skip;
         let bytes = chunk.bytes.get(usize::try_from(skip).unwrap_or(usize::MAX)..).unwrap_or_default();
-        if bytes.is_empty() || side.lost && !self.messages.begins(chunk.way, bytes) {
+        if bytes.is_empty() {
+            return;
+        }
+        if !side.lost {
+            side.inbox.push(chunk.at, bytes);
+        } else if !side.inbox.search(chunk.at, bytes, |bytes| self.messages.begins(chunk.way, bytes)) {
             return;
         }
         side.lost = false;
-        side.inbox.push(chunk.at, bytes);
         self.read(chunk.way, out);
         pass_on([(Way::Out, &self.sides.out.inbox), (Way::In, &self.sides.back.inbox)], out);
     }
@@ -139,11 +150,11 @@ impl<M: Messages> Dissector for Framed<M> {
         if skipped < gap.bytes {
             side.inbox.clear();
             side.lost = true;
-            self.messages.lost(gap.way, out);
+            self.messages.lost(gap.way, gap.at, out);
         }
     }
 
-    fn closed(&mut self, way: Way, _at: super::stamp::Stamp, out: &mut Out<'_>) {
+    fn closed(&mut self, way: Way, _at: Stamp, out: &mut Out<'_>) {
         self.messages.closed(way, out);
     }
 

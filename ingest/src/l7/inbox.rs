@@ -4,6 +4,9 @@ use std::collections::VecDeque;
 
 use super::stamp::{Span, Stamp};
 
+/// Bytes by which it is told at last whether a message begins with them, after a loss.
+const TELLING_BYTES: usize = 256;
+
 /// Unread bytes of one direction.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
@@ -72,8 +75,53 @@ impl Inbox {
             self.start = 0;
             // A large message must not leave its room behind in every idle flow.
             self.bytes.shrink_to(4096);
+            self.marks.shrink_to(16);
         }
         Some(span)
+    }
+
+    /// Reads what is left of the packet of the next byte: its packet. `None` where nothing is left.
+    pub(crate) fn read_packet(&mut self) -> Option<Span> {
+        let end = self.begins().find(|at| *at > 0);
+        self.read(end.unwrap_or(usize::MAX))
+    }
+
+    /// What is not read, packet by packet.
+    pub(crate) fn packets(&self) -> impl Iterator<Item = (Stamp, &[u8])> {
+        let ends = self.marks.iter().skip(1).map(|(begin, _)| *begin).chain([u64::MAX]);
+        self.marks.iter().zip(ends).map(move |((begin, at), end)| {
+            let place = |of: u64| usize::try_from(of.saturating_sub(self.read)).unwrap_or(usize::MAX);
+            let rest = self.unread().get(place(*begin)..).unwrap_or_default();
+            (*at, rest.get(..place(end) - place(*begin)).unwrap_or(rest))
+        })
+    }
+
+    /// Takes in a chunk after a loss, when what comes may begin in the middle of a message: whether one begins where a packet
+    /// does, by all that can be seen. All before it is then read. As long as little is there, `begins` is asked again when there
+    /// is more.
+    pub(crate) fn search(&mut self, at: Stamp, bytes: &[u8], begins: impl Fn(&[u8]) -> bool) -> bool {
+        if self.unread().is_empty() && bytes.len() >= TELLING_BYTES && !begins(bytes) {
+            return false;
+        }
+        self.push(at, bytes);
+        self.find(begins)
+    }
+
+    /// The same for what is there.
+    pub(crate) fn find(&mut self, begins: impl Fn(&[u8]) -> bool) -> bool {
+        let found = self.begins().find(|at| begins(self.unread().get(*at..).unwrap_or_default()));
+        match found {
+            Some(at) => {
+                self.read(at);
+            }
+            None => while self.unread().len() >= TELLING_BYTES && self.read_packet().is_some() {},
+        }
+        found.is_some()
+    }
+
+    /// Where packets begin in what is not read.
+    fn begins(&self) -> impl Iterator<Item = usize> {
+        self.marks.iter().filter_map(move |(begin, _)| usize::try_from(begin.checked_sub(self.read)?).ok())
     }
 
     /// Forgets what is not read.
@@ -83,7 +131,7 @@ impl Inbox {
 
     /// Bytes of memory held.
     pub(crate) fn size_bytes(&self) -> usize {
-        self.bytes.capacity() + self.marks.len() * size_of::<(u64, Stamp)>()
+        self.bytes.capacity() + self.marks.capacity() * size_of::<(u64, Stamp)>()
     }
 }
 

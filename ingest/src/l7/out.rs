@@ -37,6 +37,16 @@ struct Table {
     flushed: usize,
 }
 
+/// Of what more is held than the limits allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TooMuch {
+    Nothing,
+    /// Calls and messages that are not complete.
+    Pending,
+    /// Segments that wait for what is missing.
+    Waiting,
+}
+
 impl Rows {
     pub(crate) fn new(limits: L7Limits, capture_source: String, node: Option<String>) -> Rows {
         let mut rows = Rows {
@@ -62,6 +72,20 @@ impl Rows {
 
     pub(super) fn begin_segment(&mut self, segment: u32) {
         self.next_call_id = i64::from(segment) << 32;
+        self.counters.begin_segment();
+    }
+
+    /// Whether more is held than may be.
+    #[inline]
+    pub(super) fn too_much(&self) -> TooMuch {
+        let (limits, counters) = (&self.limits, &self.counters);
+        if counters.pending_bytes > limits.pending_bytes as u64 {
+            TooMuch::Pending
+        } else if counters.waiting_bytes > limits.waiting_bytes as u64 {
+            TooMuch::Waiting
+        } else {
+            TooMuch::Nothing
+        }
     }
 
     /// Bytes of memory held by rows.

@@ -6,8 +6,6 @@
 
 use super::protocol::{Hint, Over, Protocol};
 
-pub(super) static AMQP: Protocol =
-    Protocol::named("amqp", Over::Tcp, |_, p| matches!(p, [b'A', b'M', b'Q', b'P', 0..=3, ..]));
 pub(super) static SMB: Protocol =
     Protocol::named("smb", Over::Tcp, |_, p| matches!(p, [0, _, _, _, 0xfe | 0xff, b'S', b'M', b'B', ..]));
 pub(super) static RDP: Protocol =
@@ -113,6 +111,7 @@ mod tests {
         let query = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x01a\0\0\x01\0\x01";
         assert_eq!(over_udp((40000, 53), query), Some("dns"));
         assert_eq!(over_udp((5353, 5353), query), Some("mdns"));
+        assert_eq!(over_udp((5353, 53), query), Some("dns"), "a resolver's own port says nothing");
         assert_eq!(over_udp((40000, 5355), query), Some("llmnr"));
         assert_eq!(over_udp((40000, 4444), query), None);
         let quic = [&[0xc3, 0, 0, 0, 1, 8][..], &[7; 40]].concat();

@@ -1,13 +1,14 @@
 //! One direction of a TCP connection, from segments in any order to bytes in order (RFC 9293 section 3.4).
 //!
 //! A segment that comes in order passes through without being copied. One that is ahead waits for what is missing; the
-//! first copy of a byte is the one that counts. What stays missing is told as a gap, never filled in: when the other end
-//! has acknowledged it and time has passed, so that it was lost by the capture and not on the wire, when too much waits
-//! behind it, or when the connection ends.
+//! first copy of a byte is the one that counts. What stays missing is told as a gap, never filled in: as soon as the other
+//! end acknowledges it, for then it was lost by the capture and not on the wire, when too much waits behind it, when time has
+//! passed, or when the connection ends. Of a capture that mixes its packets, an acknowledgement may come before the bytes.
 
 use std::collections::VecDeque;
 
 use super::stamp::Stamp;
+use crate::flow::Begin;
 
 /// Segments that wait in one direction at most: a window of small ones.
 const MAX_WAITING: usize = 4096;
@@ -16,8 +17,16 @@ const MAX_WAITING: usize = 4096;
 /// not belong here, or a long stretch is missing.
 const MAX_AHEAD: u32 = 1 << 30;
 
-/// Packets of the flow that pass before bytes which the other end has acknowledged are given up: captures of several
-/// queues mix the order of packets that are near to each other.
+/// Whether packets are in the order in which they passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// They are: what is acknowledged has passed.
+    Kept,
+    /// Captures of several queues mix the order of packets that are near to each other.
+    Mixed,
+}
+
+/// Packets of the flow that pass before bytes which the other end has acknowledged are given up, where the order is mixed.
 const PATIENCE_PACKETS: u32 = 32;
 
 /// Packet time that passes before missing bytes are given up though nobody acknowledged them, as where only one direction
@@ -57,12 +66,15 @@ pub(crate) struct Half {
     started: bool,
     /// Segments ahead of it, by sequence number.
     waiting: VecDeque<Waiting>,
-    waiting_bytes: usize,
+    /// Bytes of payload in them.
+    payload_bytes: usize,
     /// When the first of them came, and packets of the flow since then.
     since_ns: i64,
     packets: u32,
-    /// The highest number that the other end has acknowledged, while something waits.
+    /// What the other end has acknowledged last: before the first segment, and since something waits.
     acked: Option<u32>,
+    /// Holes given up because too much waited, and not yet [taken](Self::take_given_up).
+    given_up: u64,
     /// Where the stream ends, and the packet that said so; told once.
     fin: Option<(u32, Stamp)>,
 }
@@ -76,9 +88,9 @@ struct Waiting {
 }
 
 impl Half {
-    /// A direction whose first byte has this sequence number, if that is known.
-    pub(crate) fn starting_at(next: Option<u32>) -> Half {
-        Half { next, ..Half::default() }
+    /// A direction that begins there.
+    pub(crate) fn new(begin: Begin) -> Half {
+        Half { next: begin.first, acked: begin.acked, ..Half::default() }
     }
 
     /// Takes in a segment and gives what is in order now. At most `limit_bytes` wait.
@@ -92,8 +104,9 @@ impl Half {
             }
             Some(next) => next,
             None => {
-                self.next = Some(seq);
-                seq
+                let Some(first) = self.first(segment, seq) else { return };
+                self.next = Some(first);
+                first
             }
         };
         if segment.fin {
@@ -119,20 +132,32 @@ impl Half {
         self.end(out);
     }
 
-    /// The other end has all before `ack`. To be called with every packet of the flow while something waits.
+    /// The number of the first byte, by the first segment. What the other end has not acknowledged and is before it is missing,
+    /// or still to come. `None` for a segment that does not tell: one that keeps the connection alive repeats a number.
+    #[cold]
+    fn first(&self, segment: &Segment<'_>, seq: u32) -> Option<u32> {
+        let Some(acked) = self.acked.filter(|_| !segment.syn) else { return Some(seq) };
+        match seq.wrapping_sub(acked) {
+            0..MAX_AHEAD => Some(acked),
+            _ => (segment.len > 0).then_some(seq),
+        }
+    }
+
+    /// The other end has all before `ack`. To be called with every packet of the flow, with those of the other end before what
+    /// they carry is read.
     #[inline]
-    pub(crate) fn acknowledged(&mut self, ack: Option<u32>, now_ns: i64, out: &mut dyn FnMut(Piece<'_>)) {
-        if self.waiting.is_empty() {
+    pub(crate) fn acknowledged(&mut self, ack: Option<u32>, now_ns: i64, order: Order, out: &mut dyn FnMut(Piece<'_>)) {
+        if self.waiting.is_empty() && self.next.is_some() {
             return;
         }
-        self.packets = self.packets.saturating_add(1);
         self.acked = ack.or(self.acked);
+        self.packets = self.packets.saturating_add(1);
+        let is_patient = order == Order::Mixed && self.packets < PATIENCE_PACKETS;
         while let (Some(next), Some(first)) = (self.next, self.waiting.front()) {
             let missing = first.seq.wrapping_sub(next);
-            let known_lost =
-                self.acked.is_some_and(|acked| acked.wrapping_sub(next) >= missing && is_ahead(acked, next));
-            let late = now_ns.saturating_sub(self.since_ns) > PATIENCE_NS;
-            if !(late || known_lost && self.packets >= PATIENCE_PACKETS) {
+            let is_lost = self.acked.is_some_and(|acked| acked.wrapping_sub(next) >= missing && is_ahead(acked, next));
+            let is_late = now_ns.saturating_sub(self.since_ns) > PATIENCE_NS;
+            if !is_late && (!is_lost || is_patient) {
                 break;
             }
             self.skip(out);
@@ -141,9 +166,9 @@ impl Half {
         self.end(out);
     }
 
-    /// Bytes that wait.
+    /// Bytes of memory that what waits takes.
     pub(crate) fn waiting_bytes(&self) -> usize {
-        self.waiting_bytes
+        self.payload_bytes + self.waiting.capacity() * size_of::<Waiting>()
     }
 
     /// Gives everything that waits, holes told.
@@ -151,6 +176,21 @@ impl Half {
         while !self.waiting.is_empty() {
             self.skip(out);
         }
+        self.end(out);
+    }
+
+    /// The same because too much waits.
+    pub(crate) fn give_up(&mut self, out: &mut dyn FnMut(Piece<'_>)) {
+        while !self.waiting.is_empty() {
+            self.given_up += 1;
+            self.skip(out);
+        }
+        self.end(out);
+    }
+
+    /// Holes that were given up because too much waited, since the last call.
+    pub(crate) fn take_given_up(&mut self) -> u64 {
+        std::mem::take(&mut self.given_up)
     }
 
     /// Tells the end, if it is reached.
@@ -188,10 +228,11 @@ impl Half {
         if self.waiting.is_empty() {
             (self.since_ns, self.packets, self.acked) = (segment.at.ts_ns, 0, None);
         }
+        self.payload_bytes += segment.payload.len();
         let held = Waiting { seq, len: segment.len, at: segment.at, bytes: segment.payload.into() };
-        self.waiting_bytes += held.size_bytes();
         self.waiting.insert(place, held);
-        while self.waiting_bytes > limit_bytes || self.waiting.len() > MAX_WAITING {
+        while self.waiting_bytes() > limit_bytes && !self.waiting.is_empty() || self.waiting.len() > MAX_WAITING {
+            self.given_up += 1;
             self.skip(out);
         }
     }
@@ -218,18 +259,16 @@ impl Half {
                 break;
             }
             let Some(w) = self.waiting.pop_front() else { break };
-            self.waiting_bytes -= w.size_bytes();
+            self.payload_bytes -= w.bytes.len();
             if old < w.len {
                 let bytes = w.bytes.get(old as usize..).unwrap_or_default();
                 self.deliver(bytes, w.len - old, w.at, out);
             }
+            if self.waiting.is_empty() {
+                // An idle flow keeps no room for what waited once.
+                self.waiting = VecDeque::new();
+            }
         }
-    }
-}
-
-impl Waiting {
-    fn size_bytes(&self) -> usize {
-        size_of::<Waiting>() + self.bytes.len()
     }
 }
 
@@ -301,32 +340,75 @@ mod tests {
         });
     }
 
-    /// Proves that a hole is told with its size, and when: not at once, but when the receiver has acknowledged it and
-    /// packets have passed, when time has passed, or when the end comes.
+    /// Proves that a hole is told with its size, and when: not as long as it may be filled, but as soon as the receiver has
+    /// acknowledged it, when time has passed, or when the end comes.
     #[test]
     fn a_hole_is_told_when_it_is_known_to_stay() {
         type Way = fn(&mut Half, &mut Got);
-        let ways: [(&str, Way); 3] = [
-            ("acknowledged", |half, got| {
-                for n in 1..i64::from(PATIENCE_PACKETS) {
-                    assert_eq!(got.0, b"abc", "not yet, at {n}");
-                    half.acknowledged(Some(109), 1_000_000 * n, &mut got.take());
-                }
+        let ways: [(&str, Way); 4] = [
+            ("acknowledged", |half, got| half.acknowledged(Some(109), 1_000_000, Order::Kept, &mut got.take())),
+            ("acknowledged up to what waits", |half, got| {
+                half.acknowledged(Some(105), 1_000_000, Order::Kept, &mut got.take())
             }),
-            ("late", |half, got| half.acknowledged(None, 11_000_000_000, &mut got.take())),
+            ("late", |half, got| half.acknowledged(None, 11_000_000_000, Order::Kept, &mut got.take())),
             ("end", |half, got| half.flush(&mut got.take())),
         ];
         for (name, way) in ways {
             let (mut half, mut got) = (Half::default(), Got::default());
             half.push(&segment(1, 100, b"abc"), LIMIT, &mut got.take());
+            // Said before anything was missing.
+            half.acknowledged(Some(200), 0, Order::Kept, &mut got.take());
             half.push(&segment(2, 105, b"fghi"), LIMIT, &mut got.take());
-            half.acknowledged(Some(103), 0, &mut got.take());
+            for n in 1..100 {
+                half.acknowledged(Some(104), n, Order::Kept, &mut got.take());
+                half.acknowledged(None, n, Order::Kept, &mut got.take());
+            }
+            assert_eq!(got.0, b"abc", "it may come yet");
             way(&mut half, &mut got);
             assert_eq!(got.0, b"abc??fghi", "{name}");
             half.push(&segment(3, 103, b"de"), LIMIT, &mut got.take());
             half.push(&segment(4, 109, b"j"), LIMIT, &mut got.take());
             assert_eq!(got.0, b"abc??fghij", "{name}: what comes too late is old");
         }
+    }
+
+    /// Proves that where packets are mixed an acknowledged hole may still be filled, for as long as the patience lasts.
+    #[test]
+    fn packets_that_are_mixed_have_some_time_to_come() {
+        for (packets, expected) in [(PATIENCE_PACKETS - 1, &b"abc"[..]), (PATIENCE_PACKETS, b"abc??fg")] {
+            let (mut half, mut got) = (Half::default(), Got::default());
+            half.push(&segment(1, 100, b"abc"), LIMIT, &mut got.take());
+            half.push(&segment(2, 105, b"fg"), LIMIT, &mut got.take());
+            (0..packets).for_each(|_| half.acknowledged(Some(107), 0, Order::Mixed, &mut got.take()));
+            assert_eq!(got.0, expected, "after {packets}");
+        }
+    }
+
+    /// Proves that a direction whose beginning is not in the capture begins where the other end expects it to, if that is known:
+    /// bytes between are missing or come late, and what merely keeps the connection alive is no beginning.
+    #[test]
+    fn a_direction_without_its_syn_begins_where_it_is_expected() {
+        let expected = |acked| Half::new(Begin { first: None, acked });
+        let (mut half, mut got) = (expected(Some(100)), Got::default());
+        half.push(&segment(1, 102, b"cd"), LIMIT, &mut got.take());
+        assert_eq!(got.0, b"", "it may come yet");
+        half.acknowledged(Some(104), 0, Order::Kept, &mut got.take());
+        assert_eq!(got.0, b"??cd", "missing");
+
+        let (mut half, mut got) = (expected(None), Got::default());
+        half.acknowledged(Some(100), 0, Order::Kept, &mut got.take());
+        half.push(&segment(1, 102, b"cd"), LIMIT, &mut got.take());
+        half.push(&segment(1, 100, b"ab"), LIMIT, &mut got.take());
+        assert_eq!(got.0, b"abcd", "late");
+
+        let (mut half, mut got) = (expected(Some(100)), Got::default());
+        half.push(&segment(1, 99, b""), LIMIT, &mut got.take());
+        half.push(&segment(1, 90, b"again"), LIMIT, &mut got.take());
+        assert_eq!(got.0, b"again", "what was acknowledged before it came");
+
+        let (mut half, mut got) = (expected(None), Got::default());
+        half.push(&segment(1, 102, b"cd"), LIMIT, &mut got.take());
+        assert_eq!(got.0, b"cd", "nobody said");
     }
 
     /// Proves the limit: whatever comes ahead, no more than it waits, and nothing is lost but the hole.
@@ -339,7 +421,7 @@ mod tests {
             half.push(&segment(1, 10 + n * 1024, &kib), LIMIT, &mut got.take());
             assert!(half.waiting_bytes() <= LIMIT);
         }
-        assert_eq!(got.0.len(), 1 + 9 + 3000 * 1024);
+        assert_eq!((got.0.len(), half.take_given_up(), half.waiting_bytes()), (1 + 9 + 3000 * 1024, 1, 0));
     }
 
     /// Proves that the end is told once, and only when all before it is there.

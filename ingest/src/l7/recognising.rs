@@ -2,7 +2,7 @@
 
 use super::{
     conversation::Probing,
-    dissector::{Chunk, Dissector, End, Gap},
+    dissector::{Chunk, Dissector, End, Gap, PassedOver},
     out::Out,
     protocol::{self, Hint},
     stamp::Stamp,
@@ -24,7 +24,9 @@ impl Dissector for Recognising {
         let hint = Hint { src_port, dst_port, ip_proto: TCP, len: chunk.bytes.len() };
         let Some(place) = self.probing.push(chunk.way, chunk.at, chunk.bytes, hint) else { return };
         out.spoken = Some(place);
-        let Some(mut next) = protocol::at(place).and_then(|p| p.dissect).map(|new| new()) else { return };
+        let Some(mut next) = protocol::at(place).and_then(|p| p.dissect).map(|new| new()) else {
+            return out.hand_over(Box::new(PassedOver));
+        };
         self.probing.pieces(|way, at, bytes| {
             next.data(Chunk { way, at, bytes }, out);
             if let Some(other) = out.next.take() {

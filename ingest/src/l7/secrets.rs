@@ -1,17 +1,20 @@
-//! The secrets of connections, as programs log them in the form of NSS (SSLKEYLOGFILE): what opens recorded TLS.
+//! The secrets of connections, as programs log them (see [`crate::keylog`]): what opens recorded TLS.
+
+use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 
-/// Connections whose secrets are kept: some 30 MB. Those of later ones are not taken in.
-const MAX_SESSIONS: usize = 1 << 16;
+use crate::keylog::{Label, Line};
 
-/// Bytes of a secret at most: SHA-384's, and the master secret of TLS 1.2.
-const MAX_SECRET_BYTES: usize = 48;
+/// Connections whose secrets are kept: some 30 MB. When there are more, the earliest are forgotten.
+const MAX_SESSIONS: usize = 1 << 16;
 
 /// What was logged so far.
 #[derive(Debug, Default)]
 pub(crate) struct Secrets {
     by_random: HashMap<[u8; 32], Session>,
+    /// Those that are kept, the earliest first.
+    order: VecDeque<[u8; 32]>,
 }
 
 /// The secrets of one connection; empty where one is not known.
@@ -26,48 +29,34 @@ pub(crate) struct Session {
 }
 
 impl Secrets {
-    /// Takes in lines of a log: label, client random and secret in hexadecimal digits. Others are passed over.
+    /// Takes in lines of a log. Those that say no secret are passed over.
     pub(crate) fn learn(&mut self, log: &[u8]) {
         for line in log.split(|byte| *byte == b'\n') {
-            let _ = self.line(line);
-        }
-    }
-
-    fn line(&mut self, line: &[u8]) -> Option<()> {
-        let mut words = line.trim_ascii().split(|byte| *byte == b' ').filter(|word| !word.is_empty());
-        let (label, random, secret) = (words.next()?, unhex(words.next()?)?, unhex(words.next()?)?);
-        let random = <[u8; 32]>::try_from(random).ok()?;
-        if secret.len() > MAX_SECRET_BYTES || self.by_random.len() >= MAX_SESSIONS {
-            return None;
-        }
-        let place = |session: &mut Session, secret| {
+            let Ok(Some(Line { label, random, secret })) = Line::parse(line) else { continue };
+            let session = self.by_random.entry(random).or_insert_with(|| {
+                self.order.push_back(random);
+                Session::default()
+            });
             let Session { master, handshake: [client, server], traffic: [client_data, server_data] } = session;
             *match label {
-                b"CLIENT_RANDOM" => master,
-                b"CLIENT_HANDSHAKE_TRAFFIC_SECRET" => client,
-                b"SERVER_HANDSHAKE_TRAFFIC_SECRET" => server,
-                b"CLIENT_TRAFFIC_SECRET_0" => client_data,
-                b"SERVER_TRAFFIC_SECRET_0" => server_data,
-                _ => return,
+                Label::Master => master,
+                Label::ClientHandshake => client,
+                Label::ServerHandshake => server,
+                Label::ClientTraffic => client_data,
+                Label::ServerTraffic => server_data,
             } = secret;
-        };
-        place(self.by_random.entry(random).or_default(), secret);
-        Some(())
+            if self.order.len() > MAX_SESSIONS
+                && let Some(earliest) = self.order.pop_front()
+            {
+                self.by_random.remove(&earliest);
+            }
+        }
     }
 
     /// The secrets of the connection with this client random.
     pub(crate) fn of(&self, random: &[u8; 32]) -> Option<&Session> {
         self.by_random.get(random)
     }
-}
-
-fn unhex(text: &[u8]) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let (pairs, rest) = text.as_chunks::<2>();
-    if !rest.is_empty() {
-        return None;
-    }
-    pairs.iter().map(|[hi, lo]| Some(digit(*hi)? << 4 | digit(*lo)?)).collect()
 }
 
 #[cfg(test)]
@@ -88,5 +77,22 @@ mod tests {
         let session = secrets.of(&[0xab; 32]).unwrap();
         assert_eq!((&session.master, &session.traffic), (&vec![1, 2], &[vec![], vec![3]]));
         assert!(secrets.of(&[0xcd; 32]).is_none());
+    }
+
+    /// Proves that there is a limit, and that it is the earliest that are forgotten.
+    #[test]
+    fn the_earliest_are_forgotten() {
+        let mut secrets = Secrets::default();
+        for number in 0..=MAX_SESSIONS {
+            secrets.learn(format!("CLIENT_RANDOM {number:064x} 01").as_bytes());
+        }
+        let random = |number: usize| {
+            let mut random = [0; 32];
+            random[24..].copy_from_slice(&(number as u64).to_be_bytes());
+            random
+        };
+        assert_eq!(secrets.by_random.len(), MAX_SESSIONS);
+        assert!(secrets.of(&random(0)).is_none() && secrets.of(&random(1)).is_some());
+        assert!(secrets.of(&random(MAX_SESSIONS)).is_some());
     }
 }

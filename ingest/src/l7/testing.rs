@@ -9,12 +9,12 @@ use arrow::{
 };
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{L7, L7Counters, L7Limits, Stamp};
+use super::{L7, L7Counters, L7Limits, Stamp, Tap};
 use crate::{
     decode::Decoded,
     flow::{
-        FlowConfig, FlowTable, Way, flag,
-        testing::{Made, tcp, udp},
+        FlowConfig, FlowTable, SCTP, TCP, UDP, Way, flag,
+        testing::{Made, ports},
     },
 };
 
@@ -31,7 +31,7 @@ pub(crate) type Row = BTreeMap<String, String>;
 /// What two ends say, in order.
 #[derive(Debug, Clone)]
 pub(crate) struct Talk {
-    tcp: bool,
+    ip_proto: u8,
     server_port: u16,
     turns: Vec<(Way, Vec<u8>)>,
     /// A log of TLS secrets.
@@ -60,12 +60,21 @@ enum Cut {
 impl Talk {
     /// Over TCP, with a server on this port.
     pub(crate) fn tcp(server_port: u16) -> Talk {
-        Talk { tcp: true, server_port, turns: Vec::new(), secrets: String::new() }
+        Talk { ip_proto: TCP, server_port, turns: Vec::new(), secrets: String::new() }
     }
 
     /// Over UDP: a turn is a datagram.
     pub(crate) fn udp(server_port: u16) -> Talk {
-        Talk { tcp: false, ..Talk::tcp(server_port) }
+        Talk { ip_proto: UDP, ..Talk::tcp(server_port) }
+    }
+
+    /// Over SCTP: a turn is the chunks of a packet.
+    pub(crate) fn sctp(server_port: u16) -> Talk {
+        Talk { ip_proto: SCTP, ..Talk::tcp(server_port) }
+    }
+
+    fn is_tcp(&self) -> bool {
+        self.ip_proto == TCP
     }
 
     /// With this log of TLS secrets.
@@ -93,7 +102,7 @@ impl Talk {
         let (whole, counters) = self.play(Cut::Whole);
         assert_eq!(counters.pending_bytes, 0, "nothing is held at the end");
         self.write_seed(&whole);
-        if self.tcp {
+        if self.is_tcp() {
             assert_eq!(self.play(Cut::Bytes).0, whole, "byte by byte");
             let longest = self.turns.iter().map(|(_, bytes)| bytes.len()).max().unwrap_or(0);
             // Every split of what is short; of what is long, those of its beginning and its end and some between.
@@ -126,7 +135,11 @@ impl Talk {
         }
         let thread = thread::current();
         let tested = thread.name().and_then(|name| name.split_once("protocols::")?.1.split("::").next());
-        let over = if self.tcp { "tcp" } else { "udp" };
+        let over = match self.ip_proto {
+            TCP => "tcp",
+            SCTP => "sctp",
+            _ => "udp",
+        };
         for name in rows.iter().filter_map(|row| row.get("app_proto").map(String::as_str)).chain(tested) {
             let file = format!("{name}-{over}-{}-{:016x}", self.server_port, xxh3_64(&seed));
             fs::write(folder.join(file), &seed).unwrap();
@@ -157,14 +170,12 @@ impl Talk {
         let mut capture = Capture::new();
         capture.l7.learn_secrets(self.secrets.as_bytes());
         let (client, server) = ("10.0.0.1:40000", format!("10.0.0.2:{}", self.server_port));
-        let made = |way: Way| match (self.tcp, way) {
-            (true, Way::Out) => tcp(client, &server),
-            (true, Way::In) => tcp(&server, client),
-            (false, Way::Out) => udp(client, &server),
-            (false, Way::In) => udp(&server, client),
+        let made = |way: Way| match way {
+            Way::Out => ports(self.ip_proto, client, &server),
+            Way::In => ports(self.ip_proto, &server, client),
         };
         let mut sent = [0u32; 2];
-        if self.tcp && !matches!(cut, Cut::From(_)) {
+        if self.is_tcp() && !matches!(cut, Cut::From(_)) {
             capture.show(0, &made(Way::Out).flags(flag::SYN).seq(u32::MAX));
             if cut != Cut::Only(Way::Out) {
                 capture.show(0, &made(Way::In).flags(flag::SYN | flag::ACK).seq(u32::MAX));
@@ -189,7 +200,7 @@ impl Talk {
             }
             sent[seqs[0]] += u32::try_from(bytes.len()).unwrap();
         }
-        if self.tcp {
+        if self.is_tcp() {
             let last = self.turns.len() + 1;
             for (way, at) in [(Way::Out, 0), (Way::In, 1)] {
                 if !matches!(cut, Cut::Only(seen) if seen != way) {
@@ -228,11 +239,16 @@ impl Capture {
 
     /// The same for a packet as decode gives it.
     pub(crate) fn show_packet(&mut self, ms: usize, packet: &Decoded<'_>) {
+        self.show_at(Tap::default(), ms, packet);
+    }
+
+    /// The same for a packet that was seen there.
+    pub(crate) fn show_at(&mut self, tap: Tap, ms: usize, packet: &Decoded<'_>) {
         let ts_ns = START_NS + i64::try_from(ms).unwrap() * 1_000_000;
         let observed = self.flows.observe(ts_ns, 60, packet).unwrap();
         self.l7.end_all(&mut self.flows);
         let at = Stamp { ts_ns, packet_id: self.packets };
-        if let Some(app) = self.l7.packet(&self.flows, &observed, at, packet) {
+        if let Some(app) = self.l7.packet(&self.flows, &observed, (at, tap), packet) {
             self.flows.set_app(observed.place, app);
         }
         self.packets += 1;

@@ -1,6 +1,6 @@
 //! What a recorder may be told.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use wiretape_engine::{raw::Codec, retention::Policy};
 
@@ -52,6 +52,8 @@ pub struct RecordConfig {
     pub codec: Codec,
     /// Threads that compress it.
     pub workers: usize,
+    /// A key log to follow (see [`crate::keylog`]): what is written to it goes into the raw logs, and rows wait a second for it.
+    pub keylog: Option<PathBuf>,
     /// Limits of decoding and flows, and the name of this node.
     pub pipeline: PipelineConfig,
 }
@@ -68,6 +70,7 @@ impl Default for RecordConfig {
             policy: Policy::default(),
             codec: Codec::default(),
             workers: 1,
+            keylog: None,
             pipeline: PipelineConfig::default(),
         }
     }

@@ -21,6 +21,7 @@ use wiretape_engine::{
 };
 
 use super::{
+    ahead::Ahead,
     config::{Clock, RecordConfig},
     recover,
     replay::Replay,
@@ -222,7 +223,8 @@ impl Run {
             };
             // Asked before reading: what is complete then is read whole.
             let complete = ended.front().copied().filter(|(id, _)| *id == following.id);
-            let caught_up = following.read(&mut self.replay, &self.shared)?;
+            let now_ns = self.clock.now_ns();
+            let caught_up = following.read(&mut self.replay, &self.shared, now_ns, complete.is_some())?;
             following.publish(&mut self.replay, &self.shared)?;
             if let (true, Some((_, last))) = (caught_up, complete) {
                 ended.pop_front();
@@ -294,6 +296,7 @@ impl Run {
         Ok(Following {
             id,
             tail: LogTail::open(&path)?,
+            ahead: self.config.keylog.as_ref().map(|_| Ahead::open(&path)).transpose()?,
             packets: rows(&PACKETS)?,
             flows: rows(&FLOWS)?,
             coverage: rows(&COVERAGE)?,
@@ -351,6 +354,8 @@ impl Drop for Run {
 struct Following {
     id: u32,
     tail: LogTail,
+    /// Where a key log is followed.
+    ahead: Option<Ahead>,
     packets: RowsWriter,
     flows: RowsWriter,
     coverage: RowsWriter,
@@ -365,11 +370,20 @@ struct Following {
 }
 
 impl Following {
-    /// Makes rows of what the log has. False when there is more than was read at once.
-    fn read(&mut self, replay: &mut Replay, shared: &Shared) -> Result<bool> {
+    /// Makes rows of what the log has, or has had long enough. False when there is more than was read at once.
+    fn read(&mut self, replay: &mut Replay, shared: &Shared, now_ns: i64, is_complete: bool) -> Result<bool> {
+        let ripe = match &mut self.ahead {
+            Some(ahead) => ahead.ripe_to(replay, now_ns)?,
+            None => u64::MAX,
+        };
+        let ripe = if is_complete { u64::MAX } else { ripe };
         let before = self.tail.offset();
         let mut caught_up = false;
         for _ in 0..PUBLISH_ROWS {
+            if self.tail.offset() >= ripe {
+                caught_up = true;
+                break;
+            }
             match self.tail.next_entry()? {
                 Some(entry) => replay.push(&entry),
                 None => {

@@ -21,7 +21,10 @@ use super::{
     seal::{Store, lock},
     sync::SyncThread,
 };
-use crate::Frame;
+use crate::{
+    Frame,
+    keylog::{Kept, KeyLog, KeyLogError},
+};
 
 /// Time between two statistics blocks of an interface at most: how precisely a killed recorder's end is known on a quiet
 /// interface.
@@ -51,6 +54,9 @@ pub enum RecordError {
         /// The smaller of the budget and what the disk has room for.
         budget_bytes: u64,
     },
+    /// The key log cannot be read, or is none.
+    #[error(transparent)]
+    KeyLog(#[from] KeyLogError),
     /// The store cannot be written.
     #[error(transparent)]
     Store(#[from] Error),
@@ -96,6 +102,8 @@ pub struct Recorder {
     /// Bytes of the logs before it.
     ended_bytes: u64,
     interfaces: Vec<Recorded>,
+    keylog: Option<KeyLog>,
+    secrets: Kept,
     sync: SyncThread,
     follower: Follower,
     report: RecordReport,
@@ -125,6 +133,8 @@ struct Recorded {
     counts_before: Counts,
     recorded: u64,
     dropped_limit: u64,
+    /// Packets recorded, or dropped for want of disk, in the logs before.
+    taken_before: u64,
     /// Nothing more will come of it.
     gone: bool,
 }
@@ -137,6 +147,7 @@ impl Recorder {
 
     /// As [`begin`](Self::begin), through a file system that a test can stop.
     pub fn begin_with(dir: &Path, mut config: RecordConfig, clock: Clock, fs: Fs) -> Result<Recorder, RecordError> {
+        let keylog = config.keylog.as_deref().map(KeyLog::open).transpose()?;
         let (mut writer, recovered) = recover::open_writer_with(dir, fs, &config, clock.now_ns())?;
         writer.set_policy(config.policy)?;
         let notes = LogNotes {
@@ -163,6 +174,8 @@ impl Recorder {
             log: None,
             ended_bytes: 0,
             interfaces: Vec::new(),
+            keylog,
+            secrets: Kept::default(),
             sync,
             follower,
             report: RecordReport::default(),
@@ -170,6 +183,8 @@ impl Recorder {
             recovered,
         };
         recorder.begin_log()?;
+        while recorder.read_keylog()? {}
+        recorder.keylog.as_ref().map_or(Ok(()), KeyLog::check)?;
         Ok(recorder)
     }
 
@@ -194,6 +209,7 @@ impl Recorder {
             counts_before: Counts::default(),
             recorded: 0,
             dropped_limit: 0,
+            taken_before: 0,
             gone: false,
         };
         if let Some(log) = &mut self.log {
@@ -205,7 +221,7 @@ impl Recorder {
 
     /// Nothing more will come of an interface: it is covered until now.
     pub fn interface_gone(&mut self, interface: u32) -> Result<(), RecordError> {
-        self.statistics()?;
+        self.statistics(Recorded::counts)?;
         if let Some(recorded) = self.interfaces.get_mut(interface as usize) {
             recorded.gone = true;
         }
@@ -242,6 +258,23 @@ impl Recorder {
         }
     }
 
+    /// Records lines of a key log that the source carries (see [`crate::keylog`]); others are passed over.
+    pub fn secrets(&mut self, log: &[u8]) -> Result<(), RecordError> {
+        self.secrets.add(log);
+        match &mut self.log {
+            Some(log) => Ok(self.secrets.write(|lines| log.writer.secrets(lines))?),
+            None => Ok(()),
+        }
+    }
+
+    /// Records what was appended to the key log. False when that is nothing. A log that cannot be read for now is no reason to stop
+    /// recording.
+    fn read_keylog(&mut self) -> Result<bool, RecordError> {
+        let Some(Ok(lines)) = self.keylog.as_mut().map(KeyLog::news) else { return Ok(false) };
+        self.secrets(&lines)?;
+        Ok(!lines.is_empty())
+    }
+
     /// What the source has counted on `interface` by now. Packets that were pushed are received in any case, so a source without
     /// counters of its own gives only what its filter kept out.
     pub fn counts(&mut self, interface: u32, counts: Counts) {
@@ -257,10 +290,13 @@ impl Recorder {
         if let Some(e) = self.sync.take_failure().or_else(|| self.follower.take_failure()) {
             return Err(self.explain(e));
         }
+        if !self.over_budget {
+            self.read_keylog()?;
+        }
         let now_ns = self.clock.now_ns();
         let Some(log) = &mut self.log else { return Ok(()) };
         if now_ns >= log.next_statistics_ns {
-            self.statistics()?;
+            self.statistics(Recorded::counts)?;
         }
         self.flush()?;
         let Some(log) = &mut self.log else { return Ok(()) };
@@ -354,8 +390,11 @@ impl Recorder {
         self.interfaces.iter_mut().for_each(|i| i.number = None);
         for i in self.interfaces.iter_mut().filter(|i| !i.gone) {
             i.number = Some(writer.interface(&i.interface)?);
-            (i.counts_before, i.recorded, i.dropped_limit) = (i.counts(), 0, 0);
+            (i.counts_before, i.taken_before) = (i.settled(), i.taken());
+            (i.recorded, i.dropped_limit) = (0, 0);
         }
+        self.secrets.begin_log();
+        self.secrets.write(|lines| writer.secrets(lines))?;
         let now_ns = self.clock.now_ns();
         self.sync.log(writer.syncer()?);
         self.follower.begin(writer.id());
@@ -366,7 +405,8 @@ impl Recorder {
 
     /// Completes the log, the recording's `last` or not.
     fn end_log(&mut self, last: bool) -> Result<(), RecordError> {
-        self.statistics()?;
+        self.read_keylog()?;
+        self.statistics(if last { Recorded::counts } else { Recorded::settled })?;
         self.flush()?;
         if let Some(log) = self.log.take() {
             self.ended_bytes += log.writer.flushed_bytes();
@@ -382,12 +422,12 @@ impl Recorder {
     }
 
     /// Writes what every interface has counted since the log began.
-    fn statistics(&mut self) -> Result<(), RecordError> {
+    fn statistics(&mut self, counted: fn(&Recorded) -> Counts) -> Result<(), RecordError> {
         let now_ns = self.clock.now_ns();
         let Some(log) = &mut self.log else { return Ok(()) };
         for i in self.interfaces.iter().filter(|i| !i.gone) {
             let Some(interface) = i.number else { continue };
-            let (counts, before) = (i.counts(), i.counts_before);
+            let (counts, before) = (counted(i), i.counts_before);
             let received = counts.received.saturating_sub(before.received);
             log.writer.statistics(&Statistics {
                 interface,
@@ -406,12 +446,21 @@ impl Recorder {
 }
 
 impl Recorded {
+    /// Packets that were recorded, or dropped for want of disk.
+    fn taken(&self) -> u64 {
+        self.taken_before + self.recorded + self.dropped_limit
+    }
+
+    /// What the source has counted; of packets received, those that became something. What it still holds is of the next log.
+    fn settled(&self) -> Counts {
+        let Counts { dropped_ring, filtered, .. } = self.counts;
+        Counts { received: self.taken() + dropped_ring + filtered, dropped_ring, filtered }
+    }
+
     /// What the source has counted; of packets received, at least those that became something.
     fn counts(&self) -> Counts {
-        let (Counts { received, dropped_ring, filtered }, before) = (self.counts, self.counts_before);
-        let lost = dropped_ring.saturating_sub(before.dropped_ring) + filtered.saturating_sub(before.filtered);
-        let known = before.received + self.recorded + self.dropped_limit + lost;
-        Counts { received: received.max(known), dropped_ring, filtered }
+        let settled = self.settled();
+        Counts { received: self.counts.received.max(settled.received), ..settled }
     }
 }
 

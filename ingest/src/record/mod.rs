@@ -12,6 +12,7 @@
 //! overflow and no second copy to lose: rows are made by reading the log, whether a moment later, after a crash
 //! ([`recover()`]) or in a year ([`Replay`]). When making rows falls behind, the log on disk grows, and nothing else does.
 
+mod ahead;
 mod config;
 mod coverage;
 mod follow;

@@ -14,7 +14,7 @@ use wiretape_engine::{
     raw::{LOG_FILE, LogTail},
 };
 
-use super::{config::RecordConfig, coverage::LogNotes, replay::Replay, retire::Retirer, seal};
+use super::{ahead::Ahead, config::RecordConfig, coverage::LogNotes, replay::Replay, retire::Retirer, seal};
 use crate::{TABLES, tables::COVERAGE};
 
 /// What was found.
@@ -75,6 +75,7 @@ pub fn recover(writer: Writer, config: &RecordConfig, now_ns: i64) -> Result<(Wr
 fn read_log(replay: &mut Replay, id: u32, path: &Path) -> Result<u64> {
     let mut tail = LogTail::open(path)?;
     replay.begin(id, notes(&mut LogTail::open(path)?)?);
+    Ahead::open(path)?.learn(replay)?;
     loop {
         match tail.next_entry() {
             Ok(Some(entry)) => replay.push(&entry),

@@ -49,6 +49,7 @@ impl Replay {
     pub fn push(&mut self, entry: &LogEntry<'_>) {
         match entry {
             LogEntry::Interface(interface) => self.coverage.interface(interface),
+            LogEntry::Secrets(log) => self.learn_secrets(log),
             LogEntry::Statistics(statistics) => {
                 self.covered_more = true;
                 self.coverage.statistics(statistics);
@@ -75,6 +76,13 @@ impl Replay {
                     pipeline.push(&frame, Some(interface.name.as_str()).filter(|name| !name.is_empty()));
                 }
             }
+        }
+    }
+
+    /// Takes in lines of a key log, before the packets that they open; after [`begin`](Self::begin).
+    pub fn learn_secrets(&mut self, log: &[u8]) {
+        if let Some(pipeline) = &mut self.pipeline {
+            pipeline.learn_secrets(log);
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wiretape_engine::{
     Error, Result, Writer,
-    raw::{Codec, LOG_FILE, LogEntry, LogTail, RawWriter},
+    raw::{Codec, LOG_FILE, LogTail, RawWriter},
     segment::Sealed,
 };
 
@@ -64,9 +64,7 @@ fn write(store: &Mutex<Store>, id: u32, rows: &TableRows, codec: Codec, workers:
 fn copy_log(log: &mut LogTail, raw: &mut RawWriter) -> Result<()> {
     loop {
         match log.next_entry() {
-            Ok(Some(LogEntry::Packet { packet, .. })) => raw.push(&packet).map(drop)?,
-            Ok(Some(LogEntry::Interface(interface))) => raw.interface(interface).map(drop)?,
-            Ok(Some(LogEntry::Statistics(statistics))) => raw.statistics(&statistics)?,
+            Ok(Some(entry)) => raw.entry(&entry)?,
             // The rows end where the log is torn or damaged, and so do the packets.
             Ok(None) | Err(Error::Damaged { .. }) => return Ok(()),
             Err(e) => return Err(e),

@@ -47,6 +47,7 @@ struct Batch {
 #[derive(Debug)]
 enum Owned {
     Interface(Interface),
+    Secrets { len: usize },
     Frame { ts_ns: i64, interface: u32, link_type: u16, orig_len: u32, len: usize, direction: Option<Direction> },
 }
 
@@ -149,8 +150,10 @@ impl Batch {
     fn push(&mut self, event: &Event<'_>) {
         self.events.push(match event {
             Event::Interface(interface) => Owned::Interface(interface.clone()),
-            // A recording's rows follow from its log of frames, and secrets are not in that.
-            Event::Secrets(_) => return,
+            Event::Secrets(log) => {
+                self.bytes.extend_from_slice(log);
+                Owned::Secrets { len: log.len() }
+            }
             Event::Frame(f) => {
                 self.bytes.extend_from_slice(f.data);
                 Owned::Frame {
@@ -191,6 +194,11 @@ impl Stream {
                     let resolution = crate::frame::Resolution::Nano;
                     self.numbers.push(recorder.interface(Interface { resolution, ..interface.clone() })?);
                     self.filtered.push(0);
+                }
+                Owned::Secrets { len } => {
+                    let (log, after) = rest.split_at_checked(*len).unwrap_or_default();
+                    rest = after;
+                    recorder.secrets(log)?;
                 }
                 Owned::Frame { ts_ns, interface, link_type, orig_len, len, direction } => {
                     let (data, after) = rest.split_at_checked(*len).unwrap_or_default();

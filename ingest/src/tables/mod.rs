@@ -1,20 +1,23 @@
 //! The tables that ingest fills, each declared once in a file of its own.
 
 mod coverage;
+mod dissection;
 mod flows;
 mod packets;
 
 pub use coverage::{COVERAGE, CoverageBuilder, CoverageRow};
+pub(crate) use dissection::row as dissection_row;
+pub use dissection::{DISSECTION, DissectionBuilder, DissectionRow};
 pub use flows::{FLOWS, FlowBuilder, FlowRow};
 pub use packets::{PACKETS, PacketBuilder, PacketRow};
 use wiretape_engine::TableDef;
 
 use crate::l7::PROTOCOLS;
 
-/// Every table, in the order users see them: those of packets, flows and what was recorded, then one or more per protocol.
+/// Every table, in the order users see them: those of packets, flows, what was recorded and what was read, then one or more per protocol.
 pub static TABLES: &[&TableDef] = &ALL;
 
-static FIRST: [&TableDef; 3] = [&PACKETS, &FLOWS, &COVERAGE];
+static FIRST: [&TableDef; 4] = [&PACKETS, &FLOWS, &COVERAGE, &DISSECTION];
 
 #[expect(clippy::indexing_slicing, reason = "evaluated at compile time, where a place out of bounds is an error")]
 static ALL: [&TableDef; FIRST.len() + CALL_TABLES] = {

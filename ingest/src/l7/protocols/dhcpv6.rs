@@ -15,6 +15,7 @@ use crate::{
         framed::{Frame, Message, Messages},
         out::Out,
         protocol::{Over, Protocol},
+        stamp::Stamp,
         text,
     },
 };
@@ -213,7 +214,7 @@ impl Messages for Dhcpv6 {
         out.emit_one_way::<Dhcpv6Builder>(&call, row);
     }
 
-    fn lost(&mut self, _: Way, _: &mut Out<'_>) {}
+    fn lost(&mut self, _: Way, _: Stamp, _: &mut Out<'_>) {}
 
     fn begins(&self, _: Way, _: &[u8]) -> bool {
         false

@@ -13,6 +13,7 @@ use crate::{
         out::Out,
         protocol::{Hint, Over, Protocol},
         recognising::Recognising,
+        stamp::Stamp,
         text,
         waiting::Waiting,
     },
@@ -185,7 +186,7 @@ impl Messages for Ftp {
     }
 
     /// Which replies are missing is not known, so that nothing waits on.
-    fn lost(&mut self, way: Way, out: &mut Out<'_>) {
+    fn lost(&mut self, way: Way, _: Stamp, out: &mut Out<'_>) {
         if self.client != Some(way) {
             while let Some(command) = self.waiting.take() {
                 self.emit_with(Some(&command), None, Some(ErrorType::Gap), out);

@@ -327,9 +327,20 @@ mod tests {
     /// A message: sender, receiver, type, code, second word of the header, what follows it.
     type Message<'a> = (&'a str, &'a str, u8, u8, u32, &'a [u8]);
 
+    /// The rows of messages, after proving that nothing is held at the end whichever of them, or which end's, are missing.
     fn rows(messages: &[Message<'_>]) -> Vec<Row> {
+        for n in 0..messages.len() {
+            let (src, ..) = messages[n];
+            play(messages.iter().enumerate().filter(|(at, _)| *at != n).map(|(_, message)| message));
+            play(&messages[n..]);
+            play(messages.iter().filter(|message| message.0 == src));
+        }
+        play(messages)
+    }
+
+    fn play<'a>(messages: impl IntoIterator<Item = &'a Message<'a>>) -> Vec<Row> {
         let mut capture = Capture::new();
-        for (ms, (src, dst, kind, code, word, payload)) in messages.iter().enumerate() {
+        for (ms, (src, dst, kind, code, word, payload)) in messages.into_iter().enumerate() {
             let has_id = matches!(kind, 0 | 8 | 13..=18 | 128 | 129);
             let id = u16::try_from(word >> 16).unwrap();
             let mut packet = icmp(src, dst, *kind, *code, has_id.then_some(id));
@@ -338,7 +349,9 @@ mod tests {
             packet.payload_len = Some(u32::try_from(payload.len()).unwrap());
             capture.show_packet(ms, &packet);
         }
-        capture.end().0
+        let (rows, counters) = capture.end();
+        assert_eq!(counters.pending_bytes, 0, "nothing is held at the end");
+        rows
     }
 
     const COLUMNS: [&str; 9] =

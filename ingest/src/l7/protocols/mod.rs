@@ -2,6 +2,7 @@
 
 use super::{Protocol, probes};
 
+mod amqp;
 mod dhcp;
 mod dhcpv6;
 mod diameter;
@@ -45,7 +46,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &http::GRPC,
     &tls::TLS,
     &ssh::SSH,
-    &probes::AMQP,
+    &amqp::PROTOCOL,
     &sip::TCP,
     &sip::UDP,
     &probes::SMB,

@@ -11,6 +11,7 @@ use crate::{
         framed::{Frame, Framed, Message, Messages},
         out::Out,
         protocol::{Over, Protocol},
+        stamp::Stamp,
         text,
         waiting::Waiting,
     },
@@ -266,7 +267,7 @@ impl Messages for Nats {
         }
     }
 
-    fn lost(&mut self, _: Way, _: &mut Out<'_>) {}
+    fn lost(&mut self, _: Way, _: Stamp, _: &mut Out<'_>) {}
 
     fn begins(&self, _: Way, head: &[u8]) -> bool {
         line(head).is_some_and(|(words, _)| words.first().is_some_and(|word| operation(word).is_some()))

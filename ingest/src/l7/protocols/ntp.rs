@@ -12,6 +12,7 @@ use crate::{
         framed::{Frame, Message, Messages},
         out::Out,
         protocol::{Hint, Over, Protocol},
+        stamp::Stamp,
         text,
         waiting::Waiting,
     },
@@ -215,7 +216,7 @@ impl Messages for Ntp {
         }
     }
 
-    fn lost(&mut self, _: Way, _: &mut Out<'_>) {}
+    fn lost(&mut self, _: Way, _: Stamp, _: &mut Out<'_>) {}
 
     fn begins(&self, _: Way, _: &[u8]) -> bool {
         false

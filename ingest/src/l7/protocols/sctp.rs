@@ -403,10 +403,7 @@ fn payload_protocol(id: u32) -> Cow<'static, str> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{
-        flow::testing::ports,
-        l7::testing::{Capture, Row, select},
-    };
+    use crate::l7::testing::{Row, Talk, select};
 
     fn chunk(kind: u8, flags: u8, body: &[u8]) -> Vec<u8> {
         let len = u16::try_from(4 + body.len()).unwrap().to_be_bytes();
@@ -421,15 +418,11 @@ mod tests {
 
     /// The rows of packets: whether the client sends, and the chunks.
     fn rows(packets: &[(bool, Vec<u8>)]) -> Vec<Row> {
-        let mut capture = Capture::new();
-        let (a, b) = ("10.0.0.1:40000", "10.0.0.2:3868");
-        for (ms, (from_client, chunks)) in packets.iter().enumerate() {
-            let (src, dst) = if *from_client { (a, b) } else { (b, a) };
-            capture.show(ms, &ports(132, src, dst).payload(chunks));
-        }
-        let (rows, counters) = capture.end();
-        assert_eq!(counters.pending_bytes, 0, "nothing is held at the end");
-        rows
+        let say = |talk: Talk, (from_client, chunks): &(bool, Vec<u8>)| match from_client {
+            true => talk.client(chunks),
+            false => talk.server(chunks),
+        };
+        packets.iter().fold(Talk::sctp(3868), say).rows()
     }
 
     const COLUMNS: [&str; 7] = ["method", "target", "status", "error_type", "tsn", "chunks", "data_bytes"];

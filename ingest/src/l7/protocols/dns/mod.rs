@@ -1,5 +1,6 @@
 //! DNS (RFC 1035), also as multicast DNS (RFC 6762) and LLMNR (RFC 4795), over UDP and TCP. Names, compression and record
-//! types are read by `simple-dns`; what it does not accept gives a row with what the header says.
+//! types are read by `simple-dns`; what it does not accept is mended where it can be ([`mended`]), and otherwise gives a row with what
+//! the header and the questions say.
 
 use std::{borrow::Cow, net::IpAddr};
 
@@ -15,12 +16,15 @@ use crate::{
         names::NameSource,
         out::Out,
         protocol::{Over, Protocol},
-        stamp::Span,
+        stamp::{Span, Stamp},
         waiting::Waiting,
     },
 };
 
+mod mended;
 mod records;
+
+use mended::Mended;
 
 call_table! {
     /// One row per DNS query with its response. method is the question's type, target its name, status the response code.
@@ -98,7 +102,8 @@ pub(crate) static DNS_TCP: Protocol = Protocol {
 /// Multicast DNS.
 pub(crate) static MDNS: Protocol = Protocol {
     name: "mdns",
-    probe: |hint, p| hint.port(5353) && is_header(p),
+    // A resolver asks its server from any port.
+    probe: |hint, p| hint.port(5353) && !hint.port(53) && is_header(p),
     dissect: Some(|| Box::new(Datagrams(Dns::new("mdns")))),
     tables: &[],
     ..DNS_UDP_SHAPE
@@ -271,18 +276,24 @@ impl Said {
         };
         let records = [answers, authority_count, additional_count].map(usize::from).iter().sum::<usize>();
         let least = usize::from(questions) * MIN_QUESTION_BYTES + records * MIN_RECORD_BYTES;
-        let parsed = if least <= rest.len() { Packet::parse(bytes).ok() } else { None };
-        Some(match parsed {
+        let parses = |bytes| if least <= rest.len() { Packet::parse(bytes).ok() } else { None };
+        if let Some(packet) = parses(bytes) {
+            return Some(said.with(&packet));
+        }
+        let mended = Mended::of(bytes, usize::from(questions).min(MAX_RECORDS), records);
+        let said = match parses(&mended.message) {
             Some(packet) => said.with(&packet),
             None => said,
-        })
+        };
+        let (questions, question_types) = mended.questions.into_iter().unzip();
+        Some(Said { questions, question_types, ..said })
     }
 
     fn with(self, packet: &Packet<'_>) -> Said {
         let questions = || packet.questions.iter().take(MAX_RECORDS);
         Said {
             questions: questions().map(|q| q.qname.to_string()).collect(),
-            question_types: questions().map(records::question_type).collect(),
+            question_types: questions().map(|q| records::question_type(q.qtype)).collect(),
             answers: packet.answers.iter().take(MAX_RECORDS).map(Answer::of).collect(),
             rcode: if packet.rcode() == RCODE::BADVERS { RCODE::BADVERS as u16 } else { self.rcode },
             edns_udp_size: packet.opt().map(|opt| opt.udp_packet_size),
@@ -389,7 +400,10 @@ impl Messages for Dns {
 
     fn frame(&mut self, _: Way, head: &[u8]) -> Frame {
         match head {
-            [hi, lo, ..] => Frame::Is(2 + u64::from(u16::from_be_bytes([*hi, *lo]))),
+            [hi, lo, message @ ..] => match u16::from_be_bytes([*hi, *lo]) {
+                len if len < 12 || message.len() > 12 && !is_header(message) => Frame::Garbage,
+                len => Frame::Is(2 + u64::from(len)),
+            },
             _ => Frame::Unknown,
         }
     }
@@ -399,7 +413,7 @@ impl Messages for Dns {
         self.read(way, message.span, bytes, bytes.len() as u64, out);
     }
 
-    fn lost(&mut self, _: Way, _: &mut Out<'_>) {}
+    fn lost(&mut self, _: Way, _: Stamp, _: &mut Out<'_>) {}
 
     fn begins(&self, _: Way, head: &[u8]) -> bool {
         let fits = |len: usize| (12..=head.len()).contains(&len);

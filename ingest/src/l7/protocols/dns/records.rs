@@ -1,13 +1,13 @@
 //! Resource records as text, in the form of zone files (RFC 1035 section 5) as far as one line goes.
 
 use simple_dns::{
-    QTYPE, Question, TYPE,
+    QTYPE, TYPE,
     rdata::{RData, SVCB, SVCParam},
 };
 
 /// The name of a question's type.
-pub(super) fn question_type(question: &Question<'_>) -> String {
-    match question.qtype {
+pub(super) fn question_type(kind: QTYPE) -> String {
+    match kind {
         QTYPE::TYPE(kind) => type_name(kind),
         other => format!("{other:?}"),
     }

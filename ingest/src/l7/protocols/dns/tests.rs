@@ -83,3 +83,26 @@ fn a_message_that_cannot_be_read_is_a_row_of_what_its_header_says() {
     let said = select(&rows, &["query_id", "status", "error_type"]);
     assert_eq!(said, [["4661", "NXDOMAIN", "malformed"], ["4660", "", "malformed"]]);
 }
+
+/// Proves that a type or class that is not known harms nothing: a question of a private type, a signed query (RFC 8945), an update
+/// that deletes (RFC 2136). Before, all of them were malformed and had no questions.
+#[test]
+fn unknown_types_and_classes_are_read() {
+    let private = b"\0\x01\x01\0\0\x01\0\0\0\0\0\0\x01a\x04test\0\xff\0\0\x01";
+    let signature = b"\x03key\0\0\xfa\0\xff\0\0\0\0\0\x02\x01\x02";
+    let signed = [&b"\0\x02\x01\0\0\x01\0\0\0\0\0\x01\x01b\x04test\0\0\x06\0\x01"[..], signature].concat();
+    let delete = b"\0\x03\x28\0\0\x01\0\0\0\x01\0\0\x01c\x04test\0\0\x06\0\x01\x01d\xc0\x0c\0\x01\0\xff\0\0\0\0\0\0";
+    let rows = Talk::udp(53).client(private).client(signed).client(delete).rows();
+    let expected =
+        [["a.test", "TYPE65280", "no_response"], ["b.test", "SOA", "no_response"], ["c.test", "SOA", "no_response"]];
+    assert_eq!(select(&rows, &["target", "method", "error_type"]), expected);
+    assert_eq!(&*rows[2]["opcode"], "UPDATE");
+}
+
+/// Proves that the questions of a message that is damaged further on are told, and that it says so.
+#[test]
+fn questions_before_the_damage_are_told() {
+    let damaged = b"\0\x01\x81\0\0\x01\0\x01\0\0\0\0\x01a\0\0\x01\0\x01\xc0\x0c\0\x01\0\x01\0\0\0\0\0\x63\x0a";
+    let rows = Talk::udp(53).server(damaged).rows();
+    assert_eq!(select(&rows, &["target", "method", "error_type", "answers"]), [["a", "A", "malformed", "[]"]]);
+}

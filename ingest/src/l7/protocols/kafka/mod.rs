@@ -13,6 +13,7 @@ use crate::{
         framed::{Frame, Framed, Message, Messages},
         out::Out,
         protocol::{Hint, Over, Protocol},
+        stamp::Stamp,
         text::{lossy as text, refs},
         waiting::Waiting,
     },
@@ -290,15 +291,14 @@ impl Messages for Kafka {
         }
     }
 
-    fn lost(&mut self, _: Way, _: &mut Out<'_>) {}
+    fn lost(&mut self, _: Way, _: Stamp, _: &mut Out<'_>) {}
 
     fn begins(&self, way: Way, head: &[u8]) -> bool {
         if self.client == Some(way.back()) {
             let id = head.get(4..8).and_then(|id| id.first_chunk()).map(|id| i32::from_be_bytes(*id));
-            // Of what is too short to tell, more is waited for.
-            return id.map_or(head.len() < 8, |id| self.waiting.has(&id));
+            return id.is_some_and(|id| self.waiting.has(&id));
         }
-        head.len() < REQUEST_BYTES || Request::of(head).is_some()
+        Request::of(head).is_some()
     }
 
     fn end(&mut self, end: End, out: &mut Out<'_>) {

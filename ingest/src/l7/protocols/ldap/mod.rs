@@ -12,6 +12,7 @@ use crate::{
         out::Out,
         protocol::{Hint, Over, Protocol},
         recognising::Recognising,
+        stamp::Stamp,
         text,
         waiting::Waiting,
     },
@@ -162,7 +163,9 @@ fn emit(asked: Option<&Asked>, last: Option<(Way, Half, &Response)>, out: &mut O
     let operation = request.map(|r| r.operation).or(response.map(|r| r.operation));
     let status = response.and_then(|r| r.code).map(said::result_name);
     let malformed = request.is_some_and(|r| r.malformed) || response.is_some_and(|r| r.malformed);
-    let dn = request.and_then(|r| r.dn.as_deref()).or(response.and_then(|r| r.dn.as_deref()));
+    let dn = request.and_then(|r| r.dn.as_deref());
+    // An entry whose search was not seen.
+    let entry = response.filter(|_| asked.is_none()).and_then(|r| r.dn.as_deref());
     let oid = request.and_then(|r| r.oid.as_deref()).or(response.and_then(|r| r.oid.as_deref()));
     let call = Call {
         app_proto: "ldap",
@@ -174,9 +177,9 @@ fn emit(asked: Option<&Asked>, last: Option<(Way, Half, &Response)>, out: &mut O
         status: status.as_deref(),
         error_type: malformed.then_some(ErrorType::Malformed),
     };
-    let is_search = request.is_some_and(|r| r.operation == Operation::Search);
+    let is_search = operation == Some(Operation::Search) || entry.is_some();
     let attributes = request.and_then(|r| r.attributes.as_deref()).map(text::refs);
-    let entry_dns = asked.map(|a| text::refs(&a.entry_dns));
+    let entry_dns = asked.map(|a| text::refs(&a.entry_dns)).or(entry.map(|dn| vec![dn]));
     let row = LdapRow {
         message_id: request.map(|r| r.id).or(response.map(|r| r.id)).unwrap_or(0),
         dn,
@@ -189,7 +192,7 @@ fn emit(asked: Option<&Asked>, last: Option<(Way, Half, &Response)>, out: &mut O
         result_code: response.and_then(|r| r.code),
         matched_dn: response.and_then(|r| r.matched_dn.as_deref()),
         diagnostic: response.and_then(|r| r.diagnostic.as_deref()),
-        entries: asked.filter(|_| is_search).map(|a| a.entries),
+        entries: asked.filter(|_| is_search).map(|a| a.entries).or(entry.map(|_| 1)),
         entry_dns: entry_dns.as_deref().filter(|_| is_search),
         references: asked.filter(|_| is_search).map(|a| a.references),
     };
@@ -220,7 +223,7 @@ impl Messages for Ldap {
         }
     }
 
-    fn lost(&mut self, _: Way, _: &mut Out<'_>) {}
+    fn lost(&mut self, _: Way, _: Stamp, _: &mut Out<'_>) {}
 
     fn begins(&self, _: Way, head: &[u8]) -> bool {
         probe(&Hint { src_port: 389, dst_port: 389, ip_proto: TCP, len: head.len() }, head)

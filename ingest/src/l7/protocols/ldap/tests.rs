@@ -91,6 +91,12 @@ fn halves_are_rows_and_a_gap_ends_nothing() {
     assert_eq!(said(&talk.rows_of_client()), "bind  no_response search  no_response");
     let of_server = "bind invalidCredentials no_request search  no_request search success no_request";
     assert_eq!(said(&talk.rows_of_server()), of_server);
+    let found = &talk.rows_of_server()[1..2];
+    assert_eq!(
+        select(found, &["dn", "entries", "entry_dns"]),
+        [["", "1", "[cn=a]"]],
+        "what was found is not what was asked"
+    );
     assert_eq!(said(&talk.rows_without(1)), "search success  bind  no_response");
     assert_eq!(said(&talk.rows_from(2)), "search success ");
 }

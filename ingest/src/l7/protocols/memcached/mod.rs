@@ -11,6 +11,7 @@ use crate::{
         framed::{Frame, Framed, Message, Messages},
         out::Out,
         protocol::{Hint, Over, Protocol},
+        stamp::Stamp,
         text,
         waiting::Waiting,
     },
@@ -252,7 +253,7 @@ impl Messages for Memcached {
     }
 
     /// Text is answered in order: which answers are missing is not known, so that nothing waits on.
-    fn lost(&mut self, way: Way, out: &mut Out<'_>) {
+    fn lost(&mut self, way: Way, _: Stamp, out: &mut Out<'_>) {
         while let Some(said) = self.waiting.answer(&(way.back(), 0)) {
             emit_with(Some(&said), None, Some(ErrorType::Gap), out);
         }

@@ -12,6 +12,7 @@ use crate::{
         framed::{Frame, Framed, Message, Messages},
         out::Out,
         protocol::{Hint, Over, Protocol},
+        stamp::Stamp,
         waiting::Waiting,
     },
 };
@@ -206,11 +207,10 @@ impl Messages for Mongodb {
         if asked.said.more_to_come { self.emit(Some(asked), None, None, out) } else { self.ask(header.id, asked, out) }
     }
 
-    fn lost(&mut self, _: Way, _: &mut Out<'_>) {}
+    fn lost(&mut self, _: Way, _: Stamp, _: &mut Out<'_>) {}
 
     fn begins(&self, _: Way, head: &[u8]) -> bool {
-        // Of what is too short to tell, more is waited for.
-        head.len() < HEADER_BYTES || Header::of(head).is_some()
+        Header::of(head).is_some()
     }
 
     fn end(&mut self, end: End, out: &mut Out<'_>) {

@@ -9,6 +9,7 @@ use crate::{
         dissector::{Chunk, Dissector, End, Gap},
         framed::{Frame, Framed, Message, Messages},
         out::Out,
+        stamp::Stamp,
     },
 };
 
@@ -18,12 +19,11 @@ const MAX_BYTES: usize = 1 << 20;
 /// Bytes before the payload of a compressed packet.
 const HEADER_BYTES: usize = 7;
 
+/// The largest window of a zstd frame that is read, as a power of two: no packet is longer than its 16 MiB.
+const ZSTD_WINDOW_LOG: u32 = 24;
+
 /// Bytes that are uncompressed at once.
 const STEP_BYTES: usize = 16 << 10;
-
-/// The largest window of zstd that is given, as a power of two: a packet has no more bytes. What would need a larger one is not
-/// read.
-const ZSTD_WINDOW_LOG: u32 = 24;
 
 /// What packets are compressed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl Messages for Compressed {
         let payload = message.bytes.get(HEADER_BYTES..).unwrap_or_default();
         let at = message.span.last;
         if message.len > message.bytes.len() as u64 {
-            return self.lost(way, out);
+            return self.lost(way, at, out);
         }
         if plain_len == 0 {
             return self.inside.data(Chunk { way, at, bytes: payload }, out);
@@ -78,7 +78,7 @@ impl Messages for Compressed {
             How::Zlib => Box::new(flate2::read::ZlibDecoder::new(payload)),
             How::Zstd => match unzstd(payload) {
                 Ok(decoder) => Box::new(decoder),
-                Err(_) => return self.lost(way, out),
+                Err(_) => return self.lost(way, at, out),
             },
         };
         let mut plain = plain.take(u64::from(plain_len));
@@ -90,14 +90,13 @@ impl Messages for Compressed {
                     left -= read as u64;
                     self.inside.data(Chunk { way, at, bytes: step.get(..read).unwrap_or_default() }, out);
                 }
-                _ => return self.lost(way, out),
+                _ => return self.lost(way, at, out),
             }
         }
     }
 
-    fn lost(&mut self, way: Way, out: &mut Out<'_>) {
+    fn lost(&mut self, way: Way, at: Stamp, out: &mut Out<'_>) {
         // How many bytes are missing inside is not known: more than a packet may have.
-        let at = crate::l7::Stamp { ts_ns: 0, packet_id: 0 };
         self.inside.gap(Gap { way, at, bytes: u64::MAX }, out);
     }
 

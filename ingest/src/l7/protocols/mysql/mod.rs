@@ -13,6 +13,7 @@ use crate::{
         framed::{Frame, Framed, Message, Messages},
         out::Out,
         protocol::{Hint, Over, Protocol},
+        stamp::Stamp,
     },
 };
 
@@ -133,7 +134,7 @@ impl Messages for Mysql {
         }
     }
 
-    fn lost(&mut self, way: Way, out: &mut Out<'_>) {
+    fn lost(&mut self, way: Way, _: Stamp, out: &mut Out<'_>) {
         self.session.lost(way, out);
     }
 
@@ -143,7 +144,8 @@ impl Messages for Mysql {
         while let Some(head) = cursor.array::<4>() {
             let Some((len, seq)) = header(&head) else { return false };
             let is_command = self.session.is_command(way, seq);
-            let command = cursor.rest().first().is_none_or(|command| packets::command_name(*command).is_some());
+            let command =
+                cursor.rest().first().map_or(expected.is_some(), |command| packets::command_name(*command).is_some());
             // An answer begins with packet one, a command is packet zero.
             let fits = if self.session.client == Some(way) { is_command && command && len > 0 } else { true };
             if !fits || expected.is_some_and(|expected| seq != expected) || expected.is_none() && seq > 1 {

@@ -13,6 +13,7 @@ use crate::{
         framed::{Frame, Framed, Message, Messages},
         out::Out,
         protocol::{Hint, Over, Protocol},
+        stamp::Stamp,
     },
 };
 
@@ -154,7 +155,7 @@ impl Messages for Postgresql {
         }
     }
 
-    fn lost(&mut self, way: Way, out: &mut Out<'_>) {
+    fn lost(&mut self, way: Way, _: Stamp, out: &mut Out<'_>) {
         self.session.lost(self.is_client(way), out);
     }
 
@@ -168,8 +169,7 @@ impl Messages for Postgresql {
             let Some(len) = wire::message_len(head, from_client) else { return false };
             cursor.take_some(usize::try_from(len.saturating_sub(5)).unwrap_or(usize::MAX));
         }
-        // Of what is too short to tell, the kind must do; the length is looked at when it is there.
-        head.len() >= 5 || head.first().is_some_and(|kind| wire::senders(*kind).is_some())
+        head.len() >= 5
     }
 
     fn end(&mut self, end: End, out: &mut Out<'_>) {

@@ -14,6 +14,7 @@ use crate::{
         framed::{Frame, Message, Messages},
         out::Out,
         protocol::{Hint, Over, Protocol},
+        stamp::Stamp,
         text,
         waiting::Waiting,
     },
@@ -210,7 +211,7 @@ impl Messages for Radius {
         }
     }
 
-    fn lost(&mut self, _: Way, _: &mut Out<'_>) {}
+    fn lost(&mut self, _: Way, _: Stamp, _: &mut Out<'_>) {}
 
     fn begins(&self, _: Way, head: &[u8]) -> bool {
         head.first().is_some_and(|code| code_name(*code).is_some())

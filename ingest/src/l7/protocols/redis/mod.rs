@@ -7,6 +7,7 @@ use crate::{
     l7::{
         call::{Call, CallColumns, CallRow, ErrorType, Half, call_table},
         dissector::{Chunk, Dissector, End, Gap},
+        inbox::Inbox,
         out::Out,
         protocol::{Hint, Over, Protocol},
         stamp::Span,
@@ -94,8 +95,8 @@ struct Redis {
 #[derive(Debug, Default)]
 struct Side {
     scan: Scan,
-    /// What comes may begin in the middle of a value.
-    lost: bool,
+    /// What came since bytes are missing or not understood: it may begin in the middle of a value.
+    lost: Option<Inbox>,
 }
 
 /// Which commands get no reply.
@@ -286,11 +287,41 @@ impl Redis {
         }
     }
 
+    fn read(&mut self, chunk: Chunk<'_>, out: &mut Out<'_>) {
+        let mut bytes = chunk.bytes;
+        while !bytes.is_empty() {
+            let side = self.sides.of_mut(chunk.way);
+            // Empty lines between commands are allowed, and say nothing.
+            if side.scan.is_empty()
+                && let [b'\r' | b'\n', rest @ ..] = bytes
+            {
+                bytes = rest;
+                continue;
+            }
+            match side.scan.push(chunk.at, bytes) {
+                Scanned::More => return,
+                Scanned::Whole(read, value) => {
+                    bytes = bytes.get(read..).unwrap_or_default();
+                    self.message(chunk.way, value, out);
+                }
+                Scanned::Garbage => {
+                    self.lost(chunk.way, out);
+                    // The server says what it thinks of that.
+                    if self.client == Some(chunk.way) {
+                        let half = Half { span: Span::at(chunk.at), bytes: bytes.len() as u64 };
+                        self.wait(Asked { half, kept: Vec::new(), replies: 1, answered: None }, out);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
     /// What comes next this way may begin in the middle.
     fn lost(&mut self, way: Way, out: &mut Out<'_>) {
         let side = self.sides.of_mut(way);
         side.scan.reset();
-        side.lost = true;
+        side.lost = Some(Inbox::default());
         // Which replies are missing nobody knows: none of what waits can be told its own.
         if self.client == Some(way.back()) {
             self.end(Some(ErrorType::Gap), out);
@@ -364,40 +395,15 @@ fn begins(p: &[u8]) -> bool {
 
 impl Dissector for Redis {
     fn data(&mut self, chunk: Chunk<'_>, out: &mut Out<'_>) {
-        let mut bytes = chunk.bytes;
         if self.replica {
             return;
         }
         let side = self.sides.of_mut(chunk.way);
-        if side.lost && !begins(bytes) {
-            return;
-        }
-        side.lost = false;
-        while !bytes.is_empty() {
-            let side = self.sides.of_mut(chunk.way);
-            // Empty lines between commands are allowed, and say nothing.
-            if side.scan.is_empty()
-                && let [b'\r' | b'\n', rest @ ..] = bytes
-            {
-                bytes = rest;
-                continue;
-            }
-            match side.scan.push(chunk.at, bytes) {
-                Scanned::More => return,
-                Scanned::Whole(read, value) => {
-                    bytes = bytes.get(read..).unwrap_or_default();
-                    self.message(chunk.way, value, out);
-                }
-                Scanned::Garbage => {
-                    self.lost(chunk.way, out);
-                    // The server says what it thinks of that.
-                    if self.client == Some(chunk.way) {
-                        let half = Half { span: Span::at(chunk.at), bytes: bytes.len() as u64 };
-                        self.wait(Asked { half, kept: Vec::new(), replies: 1, answered: None }, out);
-                    }
-                    return;
-                }
-            }
+        let Some(lost) = &mut side.lost else { return self.read(chunk, out) };
+        if lost.search(chunk.at, chunk.bytes, begins)
+            && let Some(found) = side.lost.take()
+        {
+            found.packets().for_each(|(at, bytes)| self.data(Chunk { at, bytes, ..chunk }, out));
         }
     }
 
@@ -414,7 +420,8 @@ impl Dissector for Redis {
 
     fn size_bytes(&self) -> usize {
         let waiting = self.waiting.size_bytes(|asked| asked.kept.capacity());
-        waiting + self.sides.out.scan.size_bytes() + self.sides.back.scan.size_bytes()
+        let side = |side: &Side| side.scan.size_bytes() + side.lost.as_ref().map_or(0, Inbox::size_bytes);
+        waiting + side(&self.sides.out) + side(&self.sides.back)
     }
 }
 

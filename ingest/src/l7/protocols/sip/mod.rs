@@ -12,6 +12,7 @@ use crate::{
         framed::{Frame, Framed, Message, Messages},
         out::Out,
         protocol::{Hint, Over, Protocol},
+        stamp::Stamp,
         text,
         waiting::Waiting,
     },
@@ -209,7 +210,7 @@ impl Messages for Sip {
         }
     }
 
-    fn lost(&mut self, _: Way, _: &mut Out<'_>) {}
+    fn lost(&mut self, _: Way, _: Stamp, _: &mut Out<'_>) {}
 
     fn begins(&self, _: Way, head: &[u8]) -> bool {
         probe(&Hint { src_port: 0, dst_port: 0, ip_proto: 0, len: head.len() }, head)

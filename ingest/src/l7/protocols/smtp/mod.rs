@@ -13,6 +13,7 @@ use crate::{
         out::Out,
         protocol::{Hint, Over, Protocol},
         recognising::Recognising,
+        stamp::Stamp,
         text,
         waiting::Waiting,
     },
@@ -330,7 +331,7 @@ impl Messages for Smtp {
     }
 
     /// Which replies are missing is not known, so that nothing waits on.
-    fn lost(&mut self, way: Way, out: &mut Out<'_>) {
+    fn lost(&mut self, way: Way, _: Stamp, out: &mut Out<'_>) {
         if self.client == Some(way) {
             if self.mode != Mode::Data {
                 self.mode = Mode::Commands;

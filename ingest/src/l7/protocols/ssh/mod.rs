@@ -316,7 +316,7 @@ impl Messages for Connection {
         }
     }
 
-    fn lost(&mut self, way: Way, _: &mut Out<'_>) {
+    fn lost(&mut self, way: Way, _: Stamp, _: &mut Out<'_>) {
         self.error_type = self.error_type.or(Some(ErrorType::Gap));
         // What comes next is no line any more.
         self.sides.of_mut(way).lines = MAX_LINES;

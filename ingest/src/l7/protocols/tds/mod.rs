@@ -11,6 +11,7 @@ use crate::{
         framed::{Frame, Framed, Message, Messages},
         out::Out,
         protocol::{Hint, Over, Protocol},
+        stamp::Stamp,
         text,
         waiting::Waiting,
     },
@@ -197,7 +198,7 @@ impl Messages for Tds {
     }
 
     /// Which responses are missing is not known, so that nothing waits on.
-    fn lost(&mut self, way: Way, out: &mut Out<'_>) {
+    fn lost(&mut self, way: Way, _: Stamp, out: &mut Out<'_>) {
         *self.partial.of_mut(way) = Partial::default();
         while let Some(asked) = self.waiting.take() {
             self.emit(Some(&asked), None, Some(ErrorType::Gap), out);

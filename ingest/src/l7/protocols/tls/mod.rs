@@ -8,6 +8,7 @@ use crate::{
         framed::{Frame, Framed, Message, Messages},
         out::Out,
         protocol::{Hint, Over, Protocol},
+        stamp::Stamp,
     },
 };
 use connection::{Connection, record};
@@ -153,9 +154,13 @@ impl Messages for Records {
         }
     }
 
-    fn lost(&mut self, way: Way, _: &mut Out<'_>) {
+    fn lost(&mut self, way: Way, _: Stamp, _: &mut Out<'_>) {
         self.messages.of_mut(way).clear();
-        self.connection.fails(ErrorType::Gap);
+        // What was encrypted would have said nothing.
+        let is_ciphered = self.is_ciphered(way) || self.connection.handshake.is_encrypted();
+        if !is_ciphered || self.opening.is_some() {
+            self.connection.fails(ErrorType::Gap);
+        }
         if let Some(opening) = &mut self.opening {
             opening.lost(way);
         }

@@ -191,6 +191,15 @@ fn a_direction_that_begins_later_is_a_gap() {
     assert_eq!(select(&talk.rows(), &["sni", "error_type"]), [["a.test", "gap"]]);
 }
 
+/// Proves that a hole in what is encrypted says nothing of the handshake, and that one in a hello does.
+#[test]
+fn a_hole_in_what_is_encrypted_is_no_gap() {
+    let talk = Talk::tcp(443).client(record(22, client_hello("a.test"))).server(record(22, server_hello_13()));
+    let talk = talk.server(data()).server(data()).client([&CCS[..], &data()].concat());
+    assert_eq!(select(&talk.rows_without(2), &["status", "error_type"]), [["TLS 1.3", ""]]);
+    assert_eq!(select(&talk.rows_without(1), &["status", "error_type"]), [["", "gap"]]);
+}
+
 /// Proves that hostile bytes do no harm: a hello whose lists lie, a message longer than any, a certificate that is none, and
 /// records that are none after the hello.
 #[test]

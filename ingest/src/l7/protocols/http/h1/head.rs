@@ -103,8 +103,10 @@ pub(super) fn begins_here(bytes: &[u8]) -> bool {
     match rest.iter().position(|b| *b == b'\n') {
         Some(end) => rest.get(..end).is_some_and(|line| line.windows(8).any(|window| window == b" HTTP/1.")),
         None => {
-            let is_ours =
-                |target: &[u8]| [&b"sip:"[..], b"sips:", b"rtsp:"].iter().all(|scheme| !target.starts_with(scheme));
+            // Of a target that is cut off within such a scheme, no more than that is known.
+            let is_ours = |target: &[u8]| {
+                [&b"sip:"[..], b"sips:", b"rtsp:"].iter().all(|s| !target.starts_with(s) && !s.starts_with(target))
+            };
             let is_text = rest.first().is_some_and(u8::is_ascii_graphic) && !rest.contains(&0);
             METHODS.iter().any(|known| known.as_bytes() == name) && is_text && is_ours(rest)
         }
@@ -308,6 +310,7 @@ mod tests {
         assert!(
             begins_here(b"SUBSCRIBE /e HTTP/1.1\r\n") && !begins_here(b"OPTIONS rtsp://a") && !begins_here(b"GET \0")
         );
+        assert!(!begins_here(b"OPTIONS s") && !begins_here(b"OPTIONS sip") && begins_here(b"OPTIONS sit"));
         assert!(!begins_here(b"GET to know us\n") && !begins_here(b"G") && !begins_here(b"dolor sit amet"));
     }
 }

@@ -22,6 +22,7 @@ use crate::{
     l7::{
         call::ErrorType,
         dissector::{Chunk, Dissector, End, Gap},
+        inbox::Inbox,
         out::Out,
         protocol::{Hint, Over, Protocol},
         stamp::{Span, Stamp},
@@ -62,6 +63,8 @@ struct Side {
     first: Option<Stamp>,
     /// Bytes are missing before what comes next.
     after_loss: bool,
+    /// What came since then and is not known to be a message.
+    lost: Inbox,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -89,12 +92,24 @@ struct Section<'a> {
 impl Dissector for Http1 {
     fn data(&mut self, chunk: Chunk<'_>, out: &mut Out<'_>) {
         let side = self.sides.of_mut(chunk.way);
-        if matches!(side.state, State::Lost) && head::begins_here(chunk.bytes) {
+        if !matches!(side.state, State::Lost) {
+            let rest = self.read(chunk, out);
+            if out.next.is_some() {
+                self.pass_on(Chunk { bytes: rest, ..chunk }, out);
+            }
+        } else if side.lost.search(chunk.at, chunk.bytes, head::begins_here) {
             side.state = State::Head;
-        }
-        let rest = self.read(chunk, out);
-        if out.next.is_some() {
-            self.pass_on(Chunk { bytes: rest, ..chunk }, out);
+            let found = std::mem::take(&mut side.lost);
+            for (at, bytes) in found.packets() {
+                let piece = Chunk { at, bytes, ..chunk };
+                match out.next.take() {
+                    Some(mut next) => {
+                        next.data(piece, out);
+                        out.next = out.next.take().or(Some(next));
+                    }
+                    None => self.data(piece, out),
+                }
+            }
         }
     }
 
@@ -124,7 +139,7 @@ impl Dissector for Http1 {
                 self.lost(gap.way);
                 self.queue.emit_done(out);
             }
-            State::Lost => {}
+            State::Lost => self.sides.of_mut(gap.way).lost.clear(),
         }
     }
 
@@ -156,7 +171,8 @@ impl Dissector for Http1 {
     }
 
     fn size_bytes(&self) -> usize {
-        self.sides.out.unread.capacity() + self.sides.back.unread.capacity() + self.queue.size_bytes()
+        let side = |side: &Side| side.unread.capacity() + side.lost.size_bytes();
+        side(&self.sides.out) + side(&self.sides.back) + self.queue.size_bytes()
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     super::{
         body::Body,
         fields::Fields,
-        handover::{self, Tunnel},
+        handover,
         row::{Request, Response, Said},
         target::Target,
     },
@@ -19,7 +19,7 @@ use crate::{
         call::{ErrorType, Half},
         dissector::Chunk,
         out::Out,
-        protocol,
+        recognising::Recognising,
         stamp::{Span, Stamp},
     },
 };
@@ -141,11 +141,12 @@ impl Http1 {
             pending.fail(error);
         }
         if section.broken.is_none() && (is_tunnel || status == 101) {
+            // What goes through a proxy, or is not known by its name, may be known by what it says.
             let next = if is_tunnel { None } else { handover::switched(&mut pending.request, &response) };
             (pending.request_done, pending.response_done) = (true, true);
             // Without its request the exchange goes on in the other protocol.
             pending.response = (asked == pending.request.is_some()).then_some(response);
-            out.hand_over(next.unwrap_or_else(|| Box::<Tunnel>::default()));
+            out.hand_over(next.unwrap_or_else(|| Box::<Recognising>::default()));
         } else {
             pending.response = Some(response);
         }
@@ -271,11 +272,11 @@ fn is_http2(bytes: &[u8], out: &mut Out<'_>) -> bool {
     if !bytes.starts_with(b"PRI * HTTP/2.0\r\n") {
         return false;
     }
-    let http2 = protocol::place("http2").and_then(protocol::at);
-    let Some(dissect) = http2.and_then(|http2| http2.dissect) else { return false };
-    out.speaks("http2");
-    out.hand_over(dissect());
-    true
+    let is_read = out.hand_over_to("http2");
+    if is_read {
+        out.speaks("http2");
+    }
+    is_read
 }
 
 fn said(section: Section<'_>, fields: Fields) -> Said {

@@ -178,6 +178,23 @@ fn proxies_pass_on_what_they_are_asked_to() {
     assert_eq!(select(&rows, &["method", "status", "host"]), expected);
 }
 
+/// Proves that what goes through a proxy and is known but not read takes no memory.
+#[test]
+fn a_tunnel_of_what_is_not_read_holds_nothing() {
+    let mut capture = Capture::new();
+    let mut seq = 0;
+    let connect =
+        tcp("10.0.0.1:40000", "10.0.0.2:3128").flags(flag::ACK).payload(b"CONNECT b.test:110 HTTP/1.1\r\n\r\n");
+    capture.show(1, &connect);
+    let said = std::iter::once(&b"HTTP/1.1 200 OK\r\n\r\n"[..]).chain([&b"+OK POP3 ready\r\n"[..]]);
+    for said in said.chain(std::iter::repeat_n(&[b'x'; 1000][..], 100)) {
+        capture.show(2, &tcp("10.0.0.2:3128", "10.0.0.1:40000").flags(flag::ACK).seq(seq).payload(said));
+        seq += u32::try_from(said.len()).unwrap();
+    }
+    let pending = capture.counters().pending_bytes;
+    assert!(pending < 1000, "{pending}");
+}
+
 /// Proves that hostile input does no harm: lengths that lie, heads without end, chunks without size, no end of requests.
 #[test]
 fn hostile_input_is_bounded() {

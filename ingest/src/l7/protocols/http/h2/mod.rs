@@ -105,12 +105,13 @@ impl Dissector for Http2 {
     fn data(&mut self, chunk: Chunk<'_>, out: &mut Out<'_>) {
         let side = self.sides.of_mut(chunk.way);
         if matches!(side.place, Place::Lost) {
-            if !frame::begins(chunk.bytes) {
+            if !side.inbox.search(chunk.at, chunk.bytes, frame::begins) {
                 return;
             }
             side.place = Place::Start;
+        } else {
+            side.inbox.push(chunk.at, chunk.bytes);
         }
-        side.inbox.push(chunk.at, chunk.bytes);
         let mut next = Next::More;
         while matches!(next, Next::More) {
             next = side.step(chunk.way, &mut self.streams, out);

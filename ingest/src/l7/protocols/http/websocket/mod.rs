@@ -20,6 +20,7 @@ use crate::{
     l7::{
         call::{Call, CallColumns, CallRow, ErrorType, Half, call_table},
         dissector::{Chunk, Dissector, End, Gap},
+        inbox::Inbox,
         out::Out,
         protocol::{Over, Protocol},
         stamp::{Span, Stamp},
@@ -83,6 +84,8 @@ struct Side {
     /// The message whose fragments come.
     message: Option<Message>,
     inflate: Inflate,
+    /// What came since bytes are missing or not understood.
+    lost: Inbox,
 }
 
 #[derive(Debug)]
@@ -209,7 +212,14 @@ impl WebSocket {
 
 impl Side {
     fn new(takeover: Takeover) -> Side {
-        Side { state: State::Header, header: Vec::new(), first: None, message: None, inflate: Inflate::new(takeover) }
+        Side {
+            state: State::Header,
+            header: Vec::new(),
+            first: None,
+            message: None,
+            inflate: Inflate::new(takeover),
+            lost: Inbox::default(),
+        }
     }
 
     /// Reads a header as far as it is here: what is behind it.
@@ -312,13 +322,14 @@ impl Dissector for WebSocket {
     fn data(&mut self, chunk: Chunk<'_>, out: &mut Out<'_>) {
         let is_client = chunk.way == self.client;
         let side = self.sides.of_mut(chunk.way);
-        if matches!(side.state, State::Lost) {
-            if !frame::begins_here(chunk.bytes, is_client) {
-                return;
-            }
-            side.state = State::Header;
+        if !matches!(side.state, State::Lost) {
+            return self.read(chunk, out);
         }
-        self.read(chunk, out);
+        if side.lost.search(chunk.at, chunk.bytes, |bytes| frame::begins_here(bytes, is_client)) {
+            side.state = State::Header;
+            let found = std::mem::take(&mut side.lost);
+            found.packets().for_each(|(at, bytes)| self.data(Chunk { at, bytes, ..chunk }, out));
+        }
     }
 
     fn gap(&mut self, gap: Gap, out: &mut Out<'_>) {
@@ -339,7 +350,7 @@ impl Dissector for WebSocket {
                 }
                 self.read(Chunk { way: gap.way, at: gap.at, bytes: &[] }, out);
             }
-            State::Lost => {}
+            State::Lost => side.lost.clear(),
             _ => self.lose(gap.way, ErrorType::Gap, out),
         }
     }
@@ -353,7 +364,7 @@ impl Dissector for WebSocket {
     fn size_bytes(&self) -> usize {
         let side = |side: &Side| {
             let message = side.message.as_ref().map_or(0, |message| size_of::<Message>() + message.body.size_bytes());
-            message + side.header.capacity() + side.inflate.size_bytes()
+            message + side.header.capacity() + side.inflate.size_bytes() + side.lost.size_bytes()
         };
         side(&self.sides.out) + side(&self.sides.back) + self.target.as_ref().map_or(0, String::capacity)
     }

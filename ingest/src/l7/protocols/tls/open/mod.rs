@@ -4,6 +4,7 @@ use super::{
     bytes::Bytes,
     connection::{Connection, record},
     handshake::MessageBuffer,
+    hello::extension,
 };
 use crate::{
     flow::{Pair, Way},
@@ -12,11 +13,15 @@ use crate::{
 use cipher::{Opener, Suite};
 use inner::Inner;
 
+mod cbc;
 mod cipher;
 mod inner;
 
 /// Records in a row that do not open before a connection is given up: the secrets may be of another one.
 const MAX_FAILURES: u32 = 64;
+
+/// The version below 1.3 whose records are opened.
+const TLS_12: u16 = 0x0303;
 
 /// Types of messages that are read only when opened (IANA TLS HandshakeType).
 mod kind {
@@ -59,10 +64,11 @@ impl Opening {
         let [asks, answers] = if is_13 {
             let [client, server] = &session.handshake;
             [suite.opener_13(client), suite.opener_13(server)]
-        } else if session.master.is_empty() {
+        } else if session.master.is_empty() || chosen.version != TLS_12 {
             return None;
         } else {
-            suite.openers_12(&session.master, &hello.random, &chosen.random)?.map(Some)
+            let encrypts_first = chosen.has(extension::ENCRYPT_THEN_MAC);
+            suite.openers_12(&session.master, &hello.random, &chosen.random, encrypts_first)?.map(Some)
         };
         let client = connection.client?;
         let mut sides = Pair::<Side>::default();

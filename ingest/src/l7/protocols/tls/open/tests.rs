@@ -74,10 +74,11 @@ fn other_secrets_open_nothing() {
 }
 
 /// The records of a connection of TLS 1.2 up to where both encrypt, and what seals those of either end after that.
-fn talk_12(suite: u16) -> (Talk, [Opener; 2]) {
-    let sealers = Suite::of(suite).unwrap().openers_12(&[5; 48], &[7; 32], &[8; 32]).unwrap();
+fn talk_12(suite: u16, encrypts_first: bool) -> (Talk, [Opener; 2]) {
+    let sealers = Suite::of(suite).unwrap().openers_12(&[5; 48], &[7; 32], &[8; 32], encrypts_first).unwrap();
     let [mut client, mut server] = sealers;
-    let hello = server_hello(0x0303, [8; 32], suite, &[]);
+    let extensions = if encrypts_first { vec![extension(22, "")] } else { Vec::new() };
+    let hello = server_hello(0x0303, [8; 32], suite, &extensions);
     let flight = [hello, certificates(&[certificate("in.test", "ca.test")]), message(14, "")].concat();
     let talk = Talk::tcp(443)
         .secrets(log(&[("CLIENT_RANDOM", vec![5; 48])]))
@@ -88,11 +89,26 @@ fn talk_12(suite: u16) -> (Talk, [Opener; 2]) {
     (talk, [client, server])
 }
 
-/// Proves the same of 1.2, with each way of making nonces and each hash.
+/// Suites of 1.2 with each way of making nonces, each hash and each MAC; those with a MAC also with encryption first.
+const SUITES_12: [(u16, bool); 11] = [
+    (0xc02f, false),
+    (0xc030, false),
+    (0xcca8, false),
+    (0x009d, false),
+    (0x002f, false),
+    (0x002f, true),
+    (0xc014, true),
+    (0x003d, false),
+    (0xc027, true),
+    (0xc028, false),
+    (0xc028, true),
+];
+
+/// Proves the same of 1.2.
 #[test]
 fn what_is_inside_1_2_is_read() {
-    for suite in [0xc02f, 0xc030, 0xcca8, 0x009d] {
-        let (talk, [mut client, mut server]) = talk_12(suite);
+    for (suite, encrypts_first) in SUITES_12 {
+        let (talk, [mut client, mut server]) = talk_12(suite, encrypts_first);
         let talk = talk.client(client.seal(23, b"SSH-2.0-x\r\n")).server(server.seal(23, b"SSH-2.0-y\r\n"));
         let rows = talk.client(client.seal(21, &[1, 0])).rows();
         let columns = ["table", "capture_source", "client_version", "server_version", "alert"];
@@ -104,13 +120,68 @@ fn what_is_inside_1_2_is_read() {
 /// Proves that records that are missing do not end the reading of those after them.
 #[test]
 fn records_after_a_hole_are_opened() {
-    for suite in [0xc02f, 0xcca8] {
-        let (talk, [mut client, _]) = talk_12(suite);
+    for (suite, encrypts_first) in [(0xc02f, false), (0xcca8, false), (0xc013, false), (0xc013, true)] {
+        let (talk, [mut client, _]) = talk_12(suite, encrypts_first);
         let talk = talk.client(client.seal(23, b"SSH-2.0-x\r\n"));
         let talk = talk.client([client.seal(23, &[0; 50]), client.seal(23, &[0; 50])].concat());
         let talk = talk.client(client.seal(23, &NEWKEYS));
         let rows = talk.rows_without(5);
         let columns = ["table", "client_version", "status", "error_type"];
         assert_eq!(select(&rows[1..], &columns), [["ssh", "SSH-2.0-x", "NEWKEYS", "gap"]]);
+    }
+}
+
+/// Proves that records which another program made open, and only whole: the texts were encrypted by OpenSSL's `enc`, the keys and
+/// MACs made with another HMAC.
+#[test]
+fn records_of_others_in_cbc_are_opened() {
+    const IV: &str = "000102030405060708090a0b0c0d0e0f";
+    let known = [
+        (
+            0x002f,
+            false,
+            "40",
+            "d08df2b74318ee1550c8faf30ad8fb149a4fecbf09c7a3dae1ba691b7e80696200f3d2fa472974200b65205e92a64142",
+        ),
+        (
+            0xc014,
+            true,
+            "44",
+            "9f5be5f08f35db84b7a62f712bd248b29af29af658c84a2a7da6409b1e27117a938ddd50a4dc7327918788e1115249ecdaab85ef",
+        ),
+        (
+            0x003c,
+            false,
+            "50",
+            "6e1283477e6df432ba1a166672b99d689cce09aad04d3700efc8dcda1b5b79d0\
+             022c84b1bd71ce4a3f75eb746edf03aad2b9e7b11f36378689af06640602dba6",
+        ),
+        (
+            0xc028,
+            true,
+            "60",
+            "801d7212c6a12a3323273251721162ba52c8dab9effa1e00bce814eedeed2f0d421d5425a4070955\
+             c18a1c92c7d2f18117c8c3b8c34c34a70a6e7fdc9cf2452381370c84e945550dc4feb318d4f9e8d3",
+        ),
+    ];
+    for (suite, encrypts_first, len, rest) in known {
+        let text = format!("17030300{len}{IV}{rest}");
+        let record: Vec<u8> =
+            (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect();
+        let opener = || {
+            let openers = Suite::of(suite).unwrap().openers_12(&[5; 48], &[7; 32], &[8; 32], encrypts_first);
+            let [client, _] = openers.unwrap();
+            client
+        };
+        assert_eq!(opener().open(&record), Some((23, b"GET / HTTP/1.1\r\n\r\n".to_vec())), "{suite:x}");
+        for at in 5..record.len() {
+            let mut other = record.clone();
+            other[at] ^= 1;
+            assert_eq!(opener().open(&other), None, "{suite:x}, byte {at}");
+            assert_eq!(opener().open(&record[..at]), None, "{suite:x}, cut at {at}");
+        }
+        let [_, mut server] =
+            Suite::of(suite).unwrap().openers_12(&[5; 48], &[7; 32], &[8; 32], encrypts_first).unwrap();
+        assert_eq!(server.open(&record), None, "the other end's keys");
     }
 }
