@@ -23,6 +23,7 @@ mod error;
 pub mod export;
 mod follow;
 mod group;
+mod leaf;
 mod limit;
 mod names;
 mod prepared;

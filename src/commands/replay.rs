@@ -19,8 +19,9 @@ const GRACE: Duration = Duration::from_secs(2);
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 For packets that are in already: after an update that reads more, or when the secrets of TLS come
-later. Packets stay as they are, and so do packet_id and flow_id. Who asks meanwhile sees the rows
-of before, and then the new ones. Segments whose packets were dropped keep their rows.
+later. Packets stay as they are, and so do packet_id and flow_id (a flow whose first packets were
+dropped gets a new flow_id). Who asks meanwhile sees the rows of before, and then the new ones.
+Segments whose packets were dropped keep their rows.
 
   wiretape replay
   wiretape replay --keylog keys.log              what was said inside TLS, too

@@ -12,18 +12,14 @@ use arrow::{
     datatypes::SchemaRef,
 };
 use datafusion::{
-    common::tree_node::TreeNodeRecursion,
     error::Result,
     execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext, memory_pool::MemoryReservation},
-    physical_expr::EquivalenceProperties,
-    physical_plan::{
-        DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PhysicalExpr, PlanProperties,
-        execution_plan::{Boundedness, EmissionType},
-    },
+    physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties},
 };
 use futures::{Stream, StreamExt};
 
 use super::coder::Coder;
+use crate::leaf::{self, leaf_plan};
 
 /// The input of a partition, and the coder that stands between it and the aggregation. Only the partition's own task
 /// takes the lock.
@@ -102,12 +98,7 @@ pub(super) struct FeedExec {
 
 impl FeedExec {
     pub(super) fn new(feed: Arc<Feed>, schema: SchemaRef) -> FeedExec {
-        let properties = Arc::new(PlanProperties::new(
-            EquivalenceProperties::new(schema),
-            Partitioning::UnknownPartitioning(1),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        ));
+        let properties = leaf::properties(schema, 1);
         FeedExec { feed, properties }
     }
 }
@@ -119,28 +110,7 @@ impl DisplayAs for FeedExec {
 }
 
 impl ExecutionPlan for FeedExec {
-    fn name(&self) -> &'static str {
-        "FeedExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        Vec::new()
-    }
-
-    fn with_new_children(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(self)
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
+    leaf_plan!("FeedExec");
 
     fn execute(&self, _: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let schema = Arc::clone(self.properties.equivalence_properties().schema());

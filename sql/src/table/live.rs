@@ -5,17 +5,12 @@ use std::{fmt, sync::Arc};
 
 use datafusion::{
     arrow::datatypes::SchemaRef,
-    common::tree_node::TreeNodeRecursion,
     error::Result,
     execution::TaskContext,
     logical_expr::{Expr, utils::conjunction},
-    physical_expr::EquivalenceProperties,
     physical_plan::{
-        DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PhysicalExpr, PlanProperties,
-        SendableRecordBatchStream,
-        execution_plan::{Boundedness, EmissionType},
-        stream::RecordBatchReceiverStream,
-        union::UnionExec,
+        DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, SendableRecordBatchStream,
+        stream::RecordBatchReceiverStream, union::UnionExec,
     },
 };
 use wiretape_engine::{TableDef, View, live::LiveSegment};
@@ -24,6 +19,7 @@ use super::{
     evaluate::{external, unqualified},
     provider::filtered,
 };
+use crate::leaf::{self, leaf_plan};
 
 /// Batches read ahead of the consumer.
 const READ_AHEAD: usize = 2;
@@ -67,12 +63,7 @@ impl OpenSegmentsExec {
         columns: Vec<usize>,
         schema: SchemaRef,
     ) -> OpenSegmentsExec {
-        let properties = Arc::new(PlanProperties::new(
-            EquivalenceProperties::new(Arc::clone(&schema)),
-            Partitioning::UnknownPartitioning(segments.len()),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        ));
+        let properties = leaf::properties(Arc::clone(&schema), segments.len());
         OpenSegmentsExec { segments, table, columns: columns.into(), schema, properties }
     }
 }
@@ -85,28 +76,7 @@ impl DisplayAs for OpenSegmentsExec {
 }
 
 impl ExecutionPlan for OpenSegmentsExec {
-    fn name(&self) -> &'static str {
-        "OpenSegmentsExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        Vec::new()
-    }
-
-    fn with_new_children(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(self)
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
+    leaf_plan!("OpenSegmentsExec");
 
     fn execute(&self, partition: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let mut stream = RecordBatchReceiverStream::builder(Arc::clone(&self.schema), READ_AHEAD);

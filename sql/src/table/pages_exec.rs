@@ -7,14 +7,10 @@ use std::{fmt, ops::ControlFlow, sync::Arc};
 
 use datafusion::{
     arrow::datatypes::SchemaRef,
-    common::tree_node::TreeNodeRecursion,
     error::Result,
     execution::TaskContext,
-    physical_expr::EquivalenceProperties,
     physical_plan::{
-        DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PhysicalExpr, PlanProperties,
-        SendableRecordBatchStream,
-        execution_plan::{Boundedness, EmissionType},
+        DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, SendableRecordBatchStream,
         metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet},
         stream::RecordBatchReceiverStream,
     },
@@ -29,6 +25,7 @@ use super::{
     pages::Wanted,
     selected::pages_of,
 };
+use crate::leaf::{self, leaf_plan};
 
 /// Pages that are worth a task of their own: reading one takes some 10 µs, a task and its rows' way some 50.
 const PAGES_PER_TASK: usize = 32;
@@ -116,12 +113,7 @@ struct PagesExec {
 
 impl PagesExec {
     fn new(parts: Vec<Arc<[Wanted]>>, schema: SchemaRef, limit: Option<usize>, shown: Shown) -> PagesExec {
-        let properties = Arc::new(PlanProperties::new(
-            EquivalenceProperties::new(Arc::clone(&schema)),
-            Partitioning::UnknownPartitioning(parts.len().max(1)),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        ));
+        let properties = leaf::properties(Arc::clone(&schema), parts.len().max(1));
         PagesExec { parts, schema, limit, shown, properties, metrics: ExecutionPlanMetricsSet::new() }
     }
 }
@@ -139,28 +131,7 @@ impl DisplayAs for PagesExec {
 }
 
 impl ExecutionPlan for PagesExec {
-    fn name(&self) -> &'static str {
-        "IndexPagesExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        Vec::new()
-    }
-
-    fn with_new_children(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(self)
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
+    leaf_plan!("IndexPagesExec");
 
     fn metrics(&self) -> Option<MetricsSet> {
         Some(self.metrics.clone_inner())

@@ -9,14 +9,10 @@ use datafusion::{
         array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions},
         datatypes::{Schema, SchemaRef},
     },
-    common::tree_node::TreeNodeRecursion,
     error::{DataFusionError, Result},
     execution::TaskContext,
-    physical_expr::EquivalenceProperties,
     physical_plan::{
-        DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PhysicalExpr, PlanProperties,
-        SendableRecordBatchStream,
-        execution_plan::{Boundedness, EmissionType},
+        DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, SendableRecordBatchStream,
         stream::RecordBatchStreamAdapter,
     },
 };
@@ -24,6 +20,7 @@ use futures::stream;
 use wiretape_engine::TableDef;
 
 use super::evaluate::{Evaluation, Summary};
+use crate::leaf::{self, leaf_plan};
 
 /// Rows of a batch.
 const BATCH_ROWS: usize = 8192;
@@ -75,12 +72,7 @@ struct RowsExec {
 
 impl RowsExec {
     fn new(segments: Vec<(u32, Arc<Bitmap>)>, schema: SchemaRef, limit: Option<usize>, summary: Summary) -> Self {
-        let properties = Arc::new(PlanProperties::new(
-            EquivalenceProperties::new(Arc::clone(&schema)),
-            Partitioning::UnknownPartitioning(1),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        ));
+        let properties = leaf::properties(Arc::clone(&schema), 1);
         RowsExec { segments: segments.into(), schema, limit, summary, properties }
     }
 }
@@ -92,28 +84,7 @@ impl DisplayAs for RowsExec {
 }
 
 impl ExecutionPlan for RowsExec {
-    fn name(&self) -> &'static str {
-        "IndexRowsExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        Vec::new()
-    }
-
-    fn with_new_children(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(self)
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
+    leaf_plan!("IndexRowsExec");
 
     fn execute(&self, _: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let cursor = Cursor {

@@ -99,7 +99,7 @@ impl Ftp {
         let limit = out.limits().pending_calls;
         if let Some(given_up) = self.waiting.ask((), Command { half, verb, argument, preliminary: None }, limit) {
             out.count_dropped_call();
-            self.emit(Some(&given_up), None, out);
+            self.emit(Some(&given_up), None, None, out);
         }
     }
 
@@ -114,14 +114,10 @@ impl Ftp {
         if reply.code == 234 && command.as_ref().is_some_and(|command| command.verb == "AUTH") {
             out.hand_over(Box::new(Recognising::default()));
         }
-        self.emit(command.as_ref(), Some((way, half, reply)), out);
+        self.emit(command.as_ref(), Some((way, half, reply)), None, out);
     }
 
-    fn emit(&self, command: Option<&Command>, reply: Option<(Way, Half, &Reply)>, out: &mut Out<'_>) {
-        self.emit_with(command, reply, None, out);
-    }
-
-    fn emit_with(
+    fn emit(
         &self,
         command: Option<&Command>,
         reply: Option<(Way, Half, &Reply)>,
@@ -189,7 +185,7 @@ impl Messages for Ftp {
     fn lost(&mut self, way: Way, _: Stamp, out: &mut Out<'_>) {
         if self.client != Some(way) {
             while let Some(command) = self.waiting.take() {
-                self.emit_with(Some(&command), None, Some(ErrorType::Gap), out);
+                self.emit(Some(&command), None, Some(ErrorType::Gap), out);
             }
         }
     }
@@ -205,7 +201,7 @@ impl Messages for Ftp {
 
     fn end(&mut self, _: End, out: &mut Out<'_>) {
         while let Some(command) = self.waiting.take() {
-            self.emit(Some(&command), None, out);
+            self.emit(Some(&command), None, None, out);
         }
     }
 

@@ -199,7 +199,7 @@ impl Smtp {
         match self.waiting.ask((), asked, limit) {
             Some(Asked::Command(command) | Asked::Message(command)) => {
                 out.count_dropped_call();
-                self.emit(Some(&command), None, out);
+                self.emit(Some(&command), None, None, out);
             }
             Some(Asked::Go) | None => {}
         }
@@ -246,14 +246,10 @@ impl Smtp {
         if asked.as_ref().is_some_and(|command| command.verb == "STARTTLS") && reply.code == 220 {
             out.hand_over(Box::new(Recognising::default()));
         }
-        self.emit(asked.as_ref(), Some((way, half, reply)), out);
+        self.emit(asked.as_ref(), Some((way, half, reply)), None, out);
     }
 
-    fn emit(&self, asked: Option<&Command>, reply: Option<(Way, Half, &Reply)>, out: &mut Out<'_>) {
-        self.emit_with(asked, reply, None, out);
-    }
-
-    fn emit_with(
+    fn emit(
         &self,
         asked: Option<&Command>,
         reply: Option<(Way, Half, &Reply)>,
@@ -340,7 +336,7 @@ impl Messages for Smtp {
         }
         while let Some(asked) = self.waiting.take() {
             if let Asked::Command(command) | Asked::Message(command) = asked {
-                self.emit_with(Some(&command), None, Some(ErrorType::Gap), out);
+                self.emit(Some(&command), None, Some(ErrorType::Gap), out);
             }
         }
     }
@@ -357,11 +353,11 @@ impl Messages for Smtp {
     fn end(&mut self, _: End, out: &mut Out<'_>) {
         while let Some(asked) = self.waiting.take() {
             if let Asked::Command(command) | Asked::Message(command) = asked {
-                self.emit(Some(&command), None, out);
+                self.emit(Some(&command), None, None, out);
             }
         }
         if let Some(command) = self.data.take() {
-            self.emit(Some(&command), None, out);
+            self.emit(Some(&command), None, None, out);
         }
     }
 
