@@ -195,7 +195,8 @@ impl<'a> Run<'a> {
     /// Calls are numbered without holes, and say packets that there are.
     fn check_calls(&mut self, rows: &SegmentRows, segment: i64) {
         let mut call_ids = Vec::new();
-        for (_, batch) in &rows.calls {
+        // What dissection says of itself is beside them.
+        for (_, batch) in rows.calls.iter().filter(|(table, _)| !table.system) {
             call_ids.extend_from_slice(numbers(batch, "call_id"));
             for name in ["first_packet_id", "last_packet_id"] {
                 for id in numbers(batch, name) {
