@@ -168,7 +168,7 @@ impl<'a> Run<'a> {
     }
 
     /// What is really held is what is counted, give or take.
-    fn check_held(&self) {
+    fn check_held(&mut self) {
         let counters = self.pipeline.l7_counters();
         let rows: usize = self.rows.iter().map(RecordBatch::get_array_memory_size).sum();
         let held = HEAP.allocated().saturating_sub(self.held_before);
