@@ -57,6 +57,9 @@ enum Message {
     },
 }
 
+/// Rows that readers see take less of the disk than a log divided by this, with packets as small as they get.
+const ROWS_SHARE: u64 = 2;
+
 /// What both sides look at. Bytes are of logs, added up since the recording began.
 #[derive(Debug, Default)]
 struct Shared {
@@ -73,10 +76,12 @@ struct Shared {
 }
 
 impl Shared {
-    /// Bytes on the disk of what is not sealed: logs and readers' rows.
+    /// Bytes on the disk of what is not sealed: logs, and readers' rows with those that are yet to be made of them.
     fn open_bytes(&self) -> u64 {
-        let logs = self.written_bytes.load(Ordering::Relaxed).saturating_sub(self.sealed_bytes.load(Ordering::Relaxed));
-        logs + self.rows_bytes.load(Ordering::Relaxed)
+        let written = self.written_bytes.load(Ordering::Relaxed);
+        let logs = written.saturating_sub(self.sealed_bytes.load(Ordering::Relaxed));
+        let behind = written.saturating_sub(self.read_bytes.load(Ordering::Relaxed));
+        logs + self.rows_bytes.load(Ordering::Relaxed) + behind / ROWS_SHARE
     }
 
     /// A log is gone from the disk, with its rows.

@@ -62,10 +62,15 @@ impl Retirer {
         if std::mem::take(&mut self.waiting) { writer.sweep() } else { Ok(()) }
     }
 
-    /// Drops the oldest segment, because the disk is full. False when there is none, or the policy keeps everything.
+    /// Makes room because the disk is full: drops the oldest segment, or what waits for its readers where there is none. False when
+    /// there is nothing of either, or the policy keeps everything.
     pub(super) fn make_room(&mut self, writer: &mut Writer) -> Result<bool> {
         let oldest = self.facts.first().filter(|_| !self.policy.is_unlimited());
-        let Some(id) = oldest.map(|f| f.id) else { return Ok(false) };
+        let Some(id) = oldest.map(|f| f.id) else {
+            let waited = self.waiting;
+            self.sweep(writer)?;
+            return Ok(waited);
+        };
         let expired = [Expired::Segment { id }];
         if let Err(full) = self.drop_all(writer, &expired) {
             // The disk does not even take the manifest that lists less. The segment's packets are going in any case; should
