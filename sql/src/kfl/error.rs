@@ -49,6 +49,12 @@ impl Fault {
         self
     }
 
+    /// The fault where what was looked at begins at this byte.
+    pub(super) fn moved(mut self, by: usize) -> Self {
+        self.span = Span { start: self.span.start + by, end: self.span.end + by };
+        self
+    }
+
     /// The fault within this text.
     pub(super) fn within(self, text: &str) -> KflError {
         let end = (0..=self.span.start.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);

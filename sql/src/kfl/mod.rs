@@ -11,7 +11,22 @@
 //! It reads no tables and no clock, and knows nothing of the rest of this crate.
 
 pub mod ast;
+mod check;
+pub mod cidr;
 mod error;
+pub mod eval;
+mod fold;
+pub mod functions;
+mod lexer;
+mod literal;
+mod parser;
+pub mod pattern;
+mod print;
+mod renamed;
+mod suggest;
+#[cfg(test)]
+mod tests;
+pub mod time;
 pub mod typed;
 pub mod types;
 pub mod value;
@@ -22,6 +37,13 @@ pub use typed::Typed;
 pub use types::Type;
 pub use value::Value;
 
+/// Longest filter text in bytes: room for thousands of values, and a bound on everything built from it.
+pub const MAX_TEXT_BYTES: usize = 64 * 1024;
+
+/// Highest tree of an expression, and deepest nesting of parentheses: far beyond what people write, far within a thread's
+/// stack. Chains of `&&` and of `||` are one level, however long.
+pub const MAX_DEPTH: usize = 128;
+
 /// A filter that was understood.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Filter {
@@ -31,4 +53,20 @@ pub struct Filter {
     pub kfl2: String,
     /// What the user should know: that the text was read as KFL v1.
     pub notice: Option<String>,
+}
+
+/// Understands a filter. `now()` in it is `now_ns`, ns since 1970-01-01 UTC.
+///
+/// # Errors
+/// Whatever is wrong with the text, with its place and the nearest right form.
+pub fn compile(text: &str, now_ns: i64) -> Result<Filter, KflError> {
+    kfl2(text, now_ns).map_err(|fault| fault.within(text))
+}
+
+/// Reads, checks and folds a text of KFL2. The empty text is `true`.
+fn kfl2(text: &str, now_ns: i64) -> Result<Filter, error::Fault> {
+    let source = if lexer::is_blank(text) { "true" } else { text };
+    let expr = parser::parse(source)?;
+    let expr = fold::fold(check::check(&expr, source, now_ns)?);
+    Ok(Filter { expr, kfl2: source.trim().to_owned(), notice: None })
 }
