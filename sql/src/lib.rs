@@ -21,6 +21,7 @@ mod copy;
 mod database;
 mod error;
 pub mod export;
+mod filters;
 mod follow;
 mod group;
 mod leaf;

@@ -32,6 +32,7 @@ use crate::{
     cooperate::CooperativeJoins,
     copy,
     error::Scope,
+    filters,
     group::GroupByCode,
     limit::{self, Deadline},
     names, retired, statement, table, udf,
@@ -55,6 +56,7 @@ impl std::fmt::Debug for Session {
 pub(crate) struct Pinned {
     pub(crate) state: SessionState,
     pub(crate) view: Arc<View>,
+    pub(crate) source: Source,
 }
 
 impl Session {
@@ -72,6 +74,9 @@ impl Session {
         context.register_catalog(catalog::CATALOG, catalog::newest(&source));
         for function in udf::UDFS {
             context.register_udf(function.udf());
+        }
+        for function in filters::FILTERS {
+            context.register_udf(filters::udf(*function));
         }
         let time_limit = Mutex::new(database.config().time_limit);
         Session { database, context, use_index: AtomicBool::new(options.use_index), time_limit }
@@ -160,17 +165,18 @@ impl Session {
             Source { database: Arc::clone(&self.database), version: Version::Pinned(Arc::clone(&view)), options };
         let mut state = self.context.state();
         let below: Arc<dyn CatalogProviderList> = Arc::clone(state.catalog_list());
-        state.register_catalog_list(catalog::pinned(&below, source));
+        state.register_catalog_list(catalog::pinned(&below, source.clone()));
         table::register_udfs(&mut state, &view)?;
-        Ok(Pinned { state, view })
+        Ok(Pinned { state, view, source })
     }
 
     /// Plans `ast`, whose text is that of `statement`.
     pub(crate) async fn plan_query(&self, statement: &Statement, ast: &DfStatement) -> Result<QueryPlan, SqlError> {
-        let Pinned { state, view } = self.pin()?;
+        let Pinned { state, view, source } = self.pin()?;
         let scope = Scope { text: &statement.text, state: Some(&state), memory_limit: self.memory_limit() };
         let (plan, names) = names::plan(&state, ast.clone()).await.map_err(|e| scope.explain(&e))?;
         refuse_writing_plan(&plan, &statement.text)?;
+        let plan = filters::expand(plan, &source).map_err(|e| scope.explain(&e))?;
         // Type errors belong to planning, but parameters without a type would be taken for one.
         let plan = if plan.get_parameter_types()?.is_empty() {
             state
@@ -181,7 +187,7 @@ impl Session {
             plan
         };
         let schema = names.schema(plan.schema().as_arrow());
-        Ok(QueryPlan { statement: statement.clone(), plan, state, view, names, schema, packet_ids: None })
+        Ok(QueryPlan { statement: statement.clone(), plan, state, view, source, names, schema, packet_ids: None })
     }
 
     /// Starts a query over the newest version of the database, and returns when its first rows are there or are long
@@ -230,7 +236,10 @@ impl Session {
         let scope = Scope { text: &query.statement.text, state: Some(&query.state), memory_limit: self.memory_limit() };
         let start = async {
             let plan = query.plan.clone();
-            let plan = if params.is_empty() { plan } else { plan.with_param_values(ParamValues::from(params))? };
+            let plan = match params.is_empty() {
+                true => plan,
+                false => filters::expand(plan.with_param_values(ParamValues::from(params))?, &query.source)?,
+            };
             let physical = state.create_physical_plan(&plan).await?;
             execute_stream(physical, state.task_ctx())
         };
