@@ -38,6 +38,8 @@ pub struct QueryPlan {
     pub(crate) schema: SchemaRef,
     /// Whether the query was cut down to its `packet_id`, for a capture file.
     pub(crate) packet_ids: Option<Capture>,
+    /// The calls of filter functions in its text, and what stands in their places.
+    pub(crate) expanded: Vec<(String, Expr)>,
 }
 
 /// A setting and its new value.

@@ -1,9 +1,11 @@
 //! The filter compiler against tcpdump: the same packets for every filter, and the same filters refused.
 
+mod columns;
 mod crafted;
 mod filters;
 mod generator;
 mod packets;
+mod queries;
 
 use std::{
     collections::BTreeMap,

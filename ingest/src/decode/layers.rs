@@ -104,6 +104,14 @@ flag_set! {
         Lldp = "lldp",
         /// EAP over LAN (802.1X).
         Eapol = "eapol",
+        /// An IPv4 fragment (RFC 791), the one that completes its datagram included.
+        Fragment = "frag",
+        /// 802.1ah service tag, with an Ethernet frame behind it.
+        ServiceTag = "ieee8021ah",
+        /// Cisco MetaData.
+        MetaData = "cmd",
+        /// An Ethernet frame carried by its EtherType (0x6558).
+        TransparentEth = "teb",
     }
 }
 

@@ -170,7 +170,7 @@ pub(crate) async fn run(session: &Session, copy: DfStatement, text: &str) -> Res
     let scope = Scope { text, state: Some(&state), memory_limit: session.memory_limit() };
     let work = async {
         let (plan, names) = names::plan(&state, copy).await?;
-        let mut plan = filters::expand(plan, &source)?;
+        let (mut plan, _) = filters::expand(plan, &source)?;
         if let LogicalPlan::Copy(copy) = &mut plan {
             copy.input = Arc::new(names.project(copy.input.as_ref().clone())?);
         }

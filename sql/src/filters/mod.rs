@@ -13,6 +13,7 @@
 //! joins are resolved by then, and the same function serves `WHERE`, `CASE`, `FILTER` and the list of a `SELECT`.
 
 mod call;
+mod columns;
 mod error;
 mod packet;
 mod rows;
@@ -62,12 +63,14 @@ pub(crate) enum Place {
 }
 
 /// The plan with an expression in the place of every call of a filter function, but for those whose text is a parameter
-/// without a value.
-pub(crate) fn expand(plan: LogicalPlan, source: &Source) -> Result<LogicalPlan> {
+/// without a value; and the calls with their expressions.
+pub(crate) fn expand(plan: LogicalPlan, source: &Source) -> Result<(LogicalPlan, Vec<(String, Expr)>)> {
+    let mut expanded = Vec::new();
     if !has_calls(&plan)? {
-        return Ok(plan);
+        return Ok((plan, expanded));
     }
-    plan.transform_up_with_subqueries(|node| expand_in(node, source)).data()
+    let plan = plan.transform_up_with_subqueries(|node| expand_in(node, source, &mut expanded)).data()?;
+    Ok((plan, expanded))
 }
 
 fn has_calls(plan: &LogicalPlan) -> Result<bool> {
@@ -103,7 +106,11 @@ fn called(expr: &Expr) -> Option<(&'static dyn FilterFunction, &[Expr])> {
     Some((call::of(func)?, args))
 }
 
-fn expand_in(node: LogicalPlan, source: &Source) -> Result<Transformed<LogicalPlan>> {
+fn expand_in(
+    node: LogicalPlan,
+    source: &Source,
+    all: &mut Vec<(String, Expr)>,
+) -> Result<Transformed<LogicalPlan>> {
     let schema = merge_schema(&node.inputs());
     let place = if matches!(node, LogicalPlan::Filter(_)) { Place::Filter } else { Place::Value };
     let names = NamePreserver::new(&node);
@@ -118,7 +125,9 @@ fn expand_in(node: LogicalPlan, source: &Source) -> Result<Transformed<LogicalPl
                 Some(Constant::None) | None => return Err(error::not_constant(function).into()),
             };
             let rows = Rows::of(function, &schema, args.get(1), place, source)?;
-            rows.ask(function, &text).map(Transformed::yes)
+            let expr = rows.ask(function, &text)?;
+            all.push((format!("{}('{text}')", function.name()), expr.clone()));
+            Ok(Transformed::yes(expr))
         })?;
         Ok(expanded.update_data(|expr| name.restore(expr)))
     })

@@ -3,14 +3,21 @@
 use std::sync::Arc;
 
 use datafusion::{
-    error::Result,
+    error::Result as PlanResult,
     logical_expr::{Expr, exists, lit, out_ref_col},
 };
-use wiretape_engine::table::Kind;
+use wiretape_engine::{
+    View,
+    table::{IndexKind, Kind},
+};
 
-use super::{FilterError, FilterFunction, Rows};
+use super::{FilterError, FilterFunction, Rows, columns};
 use crate::{
-    SqlError, bpf,
+    SqlError,
+    bpf::{
+        self, BpfError,
+        columns::{Bounds, Columns, Field},
+    },
     table::{FLOW_ID, PACKET_ID, frame_filter},
 };
 
@@ -33,7 +40,7 @@ impl FilterFunction for Bpf {
     }
 
     /// A packet is selected when it matches; a call or a flow when one of its packets does.
-    fn expr(&self, text: &str, rows: &Rows<'_>) -> Result<Expr> {
+    fn expr(&self, text: &str, rows: &Rows<'_>) -> PlanResult<Expr> {
         if rows.table().name == PACKETS {
             return self.of_packet(text, rows);
         }
@@ -51,7 +58,7 @@ impl FilterFunction for Bpf {
 
 impl Bpf {
     /// The expression over a row of packets.
-    fn of_packet(&self, text: &str, rows: &Rows<'_>) -> Result<Expr> {
+    fn of_packet(&self, text: &str, rows: &Rows<'_>) -> PlanResult<Expr> {
         let fault = |e: bpf::BpfError| {
             let error = SqlError::new("42601", e.message);
             let error = match e.hint {
@@ -61,8 +68,42 @@ impl Bpf {
             FilterError::in_text(self, text, e.position, error)
         };
         let filter = bpf::parse(text).map_err(fault)?;
-        bpf::compile(&filter, ETHERNET).map_err(fault)?;
-        let bytes = frame_filter::udf(rows.view()?, filter);
-        Ok(bytes.call(vec![lit(text), rows.column(PACKET_ID), lit(false), lit(true)]))
+        let view = rows.view()?;
+        has_meaning(&filter, &view).map_err(fault)?;
+        let Bounds { must, may } = match has_columns(rows) {
+            true => bpf::columns::bounds(&filter),
+            false => Bounds { must: Columns::Always(false), may: Columns::Always(true) },
+        };
+        let indexed = |field: Option<Field>| {
+            let name = field.map_or(columns::LAYERS, Field::column);
+            rows.table().columns.iter().any(|c| c.name == name && c.index != IndexKind::None)
+        };
+        // What the index can answer stands for itself, so that the rest is asked of few rows.
+        let narrowed = columns::expr(&may.weakened(&indexed), rows);
+        let bytes = frame_filter::udf(view, filter).call(vec![
+            lit(text),
+            rows.column(PACKET_ID),
+            columns::expr(&must, rows),
+            columns::expr(&may, rows),
+        ]);
+        Ok(narrowed.and(bytes))
     }
+}
+
+/// Refuses a filter that can be asked of no packet here: of Ethernet frames, or of another link type that was captured.
+fn has_meaning(filter: &bpf::Expr, view: &View) -> Result<(), BpfError> {
+    let Err(refused) = bpf::compile(filter, ETHERNET) else { return Ok(()) };
+    let sealed = view.segments().iter().map(|s| s.id());
+    let ids = sealed.chain(view.live().iter().map(|s| s.id()));
+    let mut raws = ids.filter_map(|id| view.raw(id).ok().flatten());
+    match raws.any(|raw| raw.interfaces().iter().any(|i| bpf::compile(filter, i.link_type).is_ok())) {
+        true => Ok(()),
+        false => Err(refused),
+    }
+}
+
+/// Whether the table has the columns that conditions are made of.
+fn has_columns(rows: &Rows<'_>) -> bool {
+    let has = |name: &str| rows.table().columns.iter().any(|c| c.name == name);
+    has(columns::LAYERS) && Field::ALL.iter().all(|field| has(field.column()))
 }

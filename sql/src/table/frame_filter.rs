@@ -3,7 +3,10 @@
 use std::{
     collections::{BTreeMap, HashMap},
     hash::{Hash, Hasher},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use datafusion::{
@@ -12,7 +15,7 @@ use datafusion::{
         datatypes::{DataType, Int64Type},
     },
     error::{DataFusionError, Result},
-    logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility},
+    logical_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility},
 };
 use wiretape_engine::{View, raw::RawReader};
 
@@ -31,7 +34,23 @@ use crate::{
 pub(crate) fn udf(view: Arc<View>, filter: bpf::Expr) -> ScalarUDF {
     let types = vec![DataType::Utf8, DataType::Int64, DataType::Boolean, DataType::Boolean];
     let signature = Signature::exact(types, Volatility::Stable);
-    ScalarUDF::from(FrameFilter { view, filter, programs: Mutex::default(), signature })
+    ScalarUDF::from(FrameFilter { view, filter, programs: Mutex::default(), asked: AtomicU64::new(0), signature })
+}
+
+/// The text of `filter`, a call of this function, and the packets whose bytes it was asked about so far.
+pub(crate) fn asked(filter: &Expr) -> Option<(String, u64)> {
+    let Expr::ScalarFunction(call) = filter else { return None };
+    let function = call.func.inner().downcast_ref::<FrameFilter>()?;
+    let Some(Expr::Literal(text, _)) = call.args.first() else { return None };
+    Some((text.try_as_str().flatten().unwrap_or_default().to_owned(), function.asked.load(Ordering::Relaxed)))
+}
+
+/// The condition on columns that `filter`, a call of this function, is true under without a look at bytes.
+pub(super) fn must_of(filter: &Expr) -> Option<&Expr> {
+    let Expr::ScalarFunction(call) = filter else { return None };
+    call.func.inner().downcast_ref::<FrameFilter>()?;
+    let [_, _, must, _] = call.args.as_slice() else { return None };
+    Some(must)
 }
 
 /// Programs by link type; none where the filter has no meaning on it.
@@ -42,6 +61,8 @@ struct FrameFilter {
     view: Arc<View>,
     filter: bpf::Expr,
     programs: Mutex<Programs>,
+    /// Packets whose bytes were looked at.
+    asked: AtomicU64,
     signature: Signature,
 }
 
@@ -117,6 +138,7 @@ impl FrameFilter {
             rows.sort_unstable();
             rows.dedup();
             rows.truncate(rows.partition_point(|row| *row < raw.rows()));
+            self.asked.fetch_add(u64::try_from(rows.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
             let programs = self.programs(&raw);
             raw.for_each(rows, 1, |row, packet| -> wiretape_engine::Result<()> {
                 let program = usize::try_from(packet.interface).ok().and_then(|at| programs.get(at));

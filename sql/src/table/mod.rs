@@ -23,8 +23,10 @@ mod predicate;
 mod provider;
 mod rows_exec;
 mod scan;
+pub(crate) mod scans;
 mod selected;
 
+pub use scans::{Scan, ScanBy};
 pub(crate) use merged::{ENDS, PART, shown_columns};
 
 /// The column that names a packet, and numbers packets in the order they came: segment << 32 | row.

@@ -49,6 +49,24 @@ impl Predicate {
         }
     }
 
+    /// A predicate that is true only where `expr` is: what the index cannot tell counts as false.
+    pub(super) fn within(expr: &Expr, table: &'static TableDef) -> Predicate {
+        if let Some(all) = Self::of(expr, table) {
+            return all;
+        }
+        match expr {
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
+                Self::within(left, table).and(Self::within(right, table))
+            }
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+                Predicate::Or(Box::new(Self::within(left, table)), Box::new(Self::within(right, table)))
+            }
+            Expr::Not(inner) => negated(inner).map_or(Predicate::Constant(false), |e| Self::within(&e, table)),
+            Expr::Alias(alias) => Self::within(&alias.expr, table),
+            _ => Predicate::Constant(false),
+        }
+    }
+
     pub(super) fn and(self, other: Predicate) -> Predicate {
         Predicate::And(Box::new(self), Box::new(other))
     }

@@ -62,7 +62,7 @@ pub(super) fn nothing(
 }
 
 #[derive(Debug)]
-struct RowsExec {
+pub(super) struct RowsExec {
     segments: Arc<[(u32, Arc<Bitmap>)]>,
     schema: SchemaRef,
     limit: Option<usize>,
@@ -74,6 +74,11 @@ impl RowsExec {
     fn new(segments: Vec<(u32, Arc<Bitmap>)>, schema: SchemaRef, limit: Option<usize>, summary: Summary) -> Self {
         let properties = leaf::properties(Arc::clone(&schema), 1);
         RowsExec { segments: segments.into(), schema, limit, summary, properties }
+    }
+
+    /// What the index left out.
+    pub(super) fn summary(&self) -> &Summary {
+        &self.summary
     }
 }
 
