@@ -49,5 +49,5 @@ pub use names::unique_names;
 pub use prepared::{Outcome, Prepared, QueryPlan, SetPlan};
 pub use report::{Report, Understood};
 pub use session::Session;
-pub use table::{Scan, ScanBy};
 pub use statement::{Ast, CopySource, CopyStatement, CopyTarget, Kind, Statement};
+pub use table::{Scan, ScanBy};

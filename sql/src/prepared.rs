@@ -10,9 +10,7 @@ use datafusion::{
 };
 use wiretape_engine::View;
 
-use crate::{
-    CopyOut, CopyPlan, SqlError, Statement, catalog::Source, copy::Capture, filters, names::OutputNames,
-};
+use crate::{CopyOut, CopyPlan, SqlError, Statement, catalog::Source, copy::Capture, filters, names::OutputNames};
 
 /// A planned statement. It may be run any number of times, each time over the newest version of the database.
 #[derive(Debug)]

@@ -194,7 +194,17 @@ impl Session {
             plan
         };
         let schema = names.schema(plan.schema().as_arrow());
-        Ok(QueryPlan { statement: statement.clone(), plan, state, view, source, names, schema, packet_ids: None, expanded })
+        Ok(QueryPlan {
+            statement: statement.clone(),
+            plan,
+            state,
+            view,
+            source,
+            names,
+            schema,
+            packet_ids: None,
+            expanded,
+        })
     }
 
     /// Starts a query over the newest version of the database, and returns when its first rows are there or are long

@@ -137,7 +137,8 @@ fn columns_never_contradict_the_bytes_of_the_corpus() {
     let decided = decide(1, &ethernet.packets);
     let plain = decided.iter().filter(|d| STACKS.iter().any(|stack| stack.layers == d.layers)).count();
     eprintln!("{plain} of {} packets have a stack that columns speak of", decided.len());
-    for filter in ["tcp", "udp port 53", "host 10.0.0.1", "net 10.0.0.0/8 and not tcp", "tcp[tcpflags] & tcp-syn != 0"] {
+    for filter in ["tcp", "udp port 53", "host 10.0.0.1", "net 10.0.0.0/8 and not tcp", "tcp[tcpflags] & tcp-syn != 0"]
+    {
         let open = ask(filter, 1, &decided);
         eprintln!("{filter}: {open} of {} packets are left to the bytes", decided.len());
         assert!(open <= decided.len() - plain * 9 / 10, "{filter}: {open} of {} are left to the bytes", decided.len());

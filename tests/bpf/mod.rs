@@ -5,6 +5,7 @@ mod crafted;
 mod filters;
 mod generator;
 mod packets;
+mod page;
 mod queries;
 
 use std::{

@@ -113,9 +113,23 @@ fn sql_selects_the_packets_that_the_program_does() {
 
 /// Filters whose packets are compared with tcpdump's in the files that both write.
 const EXPORTED: &[&str] = &[
-    "tcp", "udp port 53", "host 10.0.0.1", "net 10.0.0.0/8", "arp", "ip6", "vlan", "vlan and tcp", "mpls", "not ip",
-    "tcp[tcpflags] & (tcp-syn|tcp-fin) != 0", "ip[6:2] & 0x1fff != 0", "portrange 1-1023", "len > 100", "ether multicast",
-    "icmp[icmptype] = icmp-echo", "tcp port 80 and (((ip[2:2] - ((ip[0]&0xf)<<2)) - ((tcp[12]&0xf0)>>2)) != 0)",
+    "tcp",
+    "udp port 53",
+    "host 10.0.0.1",
+    "net 10.0.0.0/8",
+    "arp",
+    "ip6",
+    "vlan",
+    "vlan and tcp",
+    "mpls",
+    "not ip",
+    "tcp[tcpflags] & (tcp-syn|tcp-fin) != 0",
+    "ip[6:2] & 0x1fff != 0",
+    "portrange 1-1023",
+    "len > 100",
+    "ether multicast",
+    "icmp[icmptype] = icmp-echo",
+    "tcp port 80 and (((ip[2:2] - ((ip[0]&0xf)<<2)) - ((tcp[12]&0xf0)>>2)) != 0)",
 ];
 
 /// Proves that `COPY` writes the packets that tcpdump writes, byte for byte.

@@ -5,9 +5,7 @@ use std::hash::{Hash, Hasher};
 use arrow::datatypes::DataType;
 use datafusion::{
     error::{DataFusionError, Result},
-    logical_expr::{
-        ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
-    },
+    logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility},
 };
 
 use super::{FILTERS, FilterFunction};

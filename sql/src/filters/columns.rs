@@ -19,34 +19,51 @@ pub(super) const LAYERS: &str = "layers";
 
 /// The expression over a row of packets that is true where `columns` holds, and else false.
 pub(super) fn expr(columns: &Columns, rows: &Rows<'_>) -> Expr {
-    let column = |field: Field| rows.column(field.column());
     match columns {
         Columns::Always(value) => lit(*value),
-        Columns::Layers(stacks) => udf::one_of(rows.column(LAYERS), stacks).is_true(),
-        Columns::Known(field) => column(*field).is_not_null(),
-        Columns::Number(field, first, last) => number(column(*field), *field, *first, *last),
-        Columns::Flags(mask, comparison, value) => {
-            let flags = bitwise_and(column(Field::TcpFlags), lit(*mask));
-            binary_expr(flags, operator(*comparison), lit(*value)).is_true()
-        }
-        Columns::Network(field, address, bits) => {
-            let whole = if address.is_ipv4() { 32 } else { 128 };
-            match *bits == whole {
-                true => column(*field).eq(lit(address.to_string())).is_true(),
-                false => udf::ip_in_cidr(column(*field), lit(format!("{address}/{bits}"))).is_true(),
-            }
-        }
-        Columns::Mac(field, [a, b, c, d, e, f]) => {
-            column(*field).eq(lit(format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}"))).is_true()
-        }
-        Columns::Not(inner) => match expr(inner, rows) {
-            Expr::IsTrue(test) => test.is_not_true(),
-            Expr::IsNotNull(column) => column.is_null(),
-            other => !other,
+        Columns::Layers(stacks) => udf::one_of(rows.column(LAYERS), stacks),
+        Columns::Known(field) => rows.column(field.column()).is_not_null(),
+        Columns::Not(inner) => match inner.as_ref() {
+            Columns::Known(field) => rows.column(field.column()).is_null(),
+            inner => match test(inner, rows) {
+                Some((column, test)) => column.is_null().or(!test),
+                None => !expr(inner, rows),
+            },
         },
         Columns::All(all) => joined(all.iter().map(|c| expr(c, rows)).collect(), Expr::and),
         Columns::Any(any) => joined(any.iter().map(|c| expr(c, rows)).collect(), Expr::or),
+        leaf => match test(leaf, rows) {
+            Some((column, test)) => column.is_not_null().and(test),
+            None => lit(false),
+        },
     }
+}
+
+/// The column that a test looks at, and the test, which is NULL where the column is.
+fn test(columns: &Columns, rows: &Rows<'_>) -> Option<(Expr, Expr)> {
+    let field = match columns {
+        Columns::Number(field, ..) | Columns::Network(field, ..) | Columns::Mac(field, _) => *field,
+        Columns::Flags(..) => Field::TcpFlags,
+        _ => return None,
+    };
+    let column = rows.column(field.column());
+    let of = column.clone();
+    let test = match columns {
+        Columns::Number(field, first, last) => number(of, *field, *first, *last),
+        Columns::Flags(mask, comparison, value) => {
+            binary_expr(bitwise_and(of, lit(*mask)), operator(*comparison), lit(*value))
+        }
+        Columns::Network(_, address, bits) => {
+            let whole = if address.is_ipv4() { 32 } else { 128 };
+            match *bits == whole {
+                true => of.eq(lit(address.to_string())),
+                false => udf::ip_in_cidr(of, lit(format!("{address}/{bits}"))),
+            }
+        }
+        Columns::Mac(_, [a, b, c, d, e, f]) => of.eq(lit(format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}"))),
+        _ => return None,
+    };
+    Some((column, test))
 }
 
 /// Whether a number is between two others, which need not be numbers that the column can hold.
@@ -65,8 +82,8 @@ fn number(column: Expr, field: Field, first: u32, last: u32) -> Expr {
         _ => ScalarValue::UInt8(u8::try_from(number).ok()),
     };
     match first == last {
-        true => column.eq(lit(value(first))).is_true(),
-        false => column.between(lit(value(first)), lit(value(last.min(most)))).is_true(),
+        true => column.eq(lit(value(first))),
+        false => column.between(lit(value(first)), lit(value(last.min(most)))),
     }
 }
 

@@ -63,5 +63,8 @@ impl From<FilterError> for DataFusionError {
 /// The filter is made of something that only a row tells.
 pub(super) fn not_constant(function: &dyn FilterFunction) -> FilterError {
     let message = format!("the filter of {}() is no constant text", function.name());
-    FilterError::of_call(function, SqlError::new("22023", message).with_hint("Write it out, or give it as a parameter."))
+    FilterError::of_call(
+        function,
+        SqlError::new("22023", message).with_hint("Write it out, or give it as a parameter."),
+    )
 }

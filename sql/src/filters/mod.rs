@@ -25,10 +25,7 @@ use datafusion::{
     },
     error::Result,
     logical_expr::{
-        Expr, LogicalPlan,
-        expr::ScalarFunction,
-        expr_rewriter::NamePreserver,
-        simplify::SimplifyContext,
+        Expr, LogicalPlan, expr::ScalarFunction, expr_rewriter::NamePreserver, simplify::SimplifyContext,
         utils::merge_schema,
     },
     optimizer::simplify_expressions::ExprSimplifier,
@@ -106,11 +103,7 @@ fn called(expr: &Expr) -> Option<(&'static dyn FilterFunction, &[Expr])> {
     Some((call::of(func)?, args))
 }
 
-fn expand_in(
-    node: LogicalPlan,
-    source: &Source,
-    all: &mut Vec<(String, Expr)>,
-) -> Result<Transformed<LogicalPlan>> {
+fn expand_in(node: LogicalPlan, source: &Source, all: &mut Vec<(String, Expr)>) -> Result<Transformed<LogicalPlan>> {
     let schema = merge_schema(&node.inputs());
     let place = if matches!(node, LogicalPlan::Filter(_)) { Place::Filter } else { Place::Value };
     let names = NamePreserver::new(&node);

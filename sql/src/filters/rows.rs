@@ -101,10 +101,8 @@ impl<'a> Rows<'a> {
 
     /// A scan of another table or view of the same version of the database, under its own name.
     pub(crate) fn scan(&self, table: &str) -> Result<LogicalPlanBuilder> {
-        let provider = self
-            .source
-            .public_table(table)?
-            .ok_or_else(|| DataFusionError::Internal(format!("no table {table}")))?;
+        let provider =
+            self.source.public_table(table)?.ok_or_else(|| DataFusionError::Internal(format!("no table {table}")))?;
         LogicalPlanBuilder::scan(TableReference::bare(table), provider_as_source(provider), None)
     }
 
@@ -181,6 +179,7 @@ fn no_key(function: &dyn FilterFunction, tables: &[KeyedTable]) -> FilterError {
 
 fn nothing(function: &dyn FilterFunction) -> FilterError {
     let message = format!("{}() finds no rows here that it can be about", function.name());
-    let hint = format!("It asks about rows of packets, flows or calls; a subquery must give {PACKET_ID} or another key.");
+    let hint =
+        format!("It asks about rows of packets, flows or calls; a subquery must give {PACKET_ID} or another key.");
     FilterError::of_call(function, SqlError::new("42703", message).with_hint(hint))
 }

@@ -26,8 +26,8 @@ mod scan;
 pub(crate) mod scans;
 mod selected;
 
-pub use scans::{Scan, ScanBy};
 pub(crate) use merged::{ENDS, PART, shown_columns};
+pub use scans::{Scan, ScanBy};
 
 /// The column that names a packet, and numbers packets in the order they came: segment << 32 | row.
 pub(crate) const PACKET_ID: &str = "packet_id";

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use datafusion::{datasource::source::DataSourceExec, physical_plan::ExecutionPlan};
 
-use super::{evaluate::Summary, live::OpenSegmentsExec, pages_exec::PagesExec, rows_exec::RowsExec, scan::SegmentSource};
+use super::{
+    evaluate::Summary, live::OpenSegmentsExec, pages_exec::PagesExec, rows_exec::RowsExec, scan::SegmentSource,
+};
 
 /// One scan of a table: what was left out, and what was read.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -209,9 +209,10 @@ impl Columns {
     fn field(&self) -> Option<Field> {
         match self {
             Columns::Not(inner) => inner.field(),
-            Columns::Known(field) | Columns::Number(field, ..) | Columns::Network(field, ..) | Columns::Mac(field, _) => {
-                Some(*field)
-            }
+            Columns::Known(field)
+            | Columns::Number(field, ..)
+            | Columns::Network(field, ..)
+            | Columns::Mac(field, _) => Some(*field),
             Columns::Flags(..) => Some(Field::TcpFlags),
             _ => None,
         }
@@ -306,10 +307,9 @@ fn in_network(ip: IpAddr, network: IpAddr, bits: u8) -> bool {
         (IpAddr::V4(a), IpAddr::V4(b)) => {
             (u32::from(a) ^ u32::from(b)).checked_shr(32_u32.saturating_sub(bits.into())).is_none_or(|rest| rest == 0)
         }
-        (IpAddr::V6(a), IpAddr::V6(b)) => {
-            (u128::from(a) ^ u128::from(b)).checked_shr(128_u32.saturating_sub(bits.into())).is_none_or(|rest| rest == 0)
-        }
+        (IpAddr::V6(a), IpAddr::V6(b)) => (u128::from(a) ^ u128::from(b))
+            .checked_shr(128_u32.saturating_sub(bits.into()))
+            .is_none_or(|rest| rest == 0),
         _ => false,
     }
 }
-

@@ -55,9 +55,7 @@ impl View {
             Test::Protocol(protocol) => self.protocol(*protocol),
             Test::Ipv4 { protocol, direction, address, mask } => self.ipv4(*protocol, *direction, *address, *mask),
             Test::Ipv6 { direction, address, mask } => self.ipv6(*direction, *address, *mask),
-            Test::Mac { direction, address } => {
-                self.mac(at_ends(*direction, |end| Columns::Mac(end.mac(), *address)))
-            }
+            Test::Mac { direction, address } => self.mac(at_ends(*direction, |end| Columns::Mac(end.mac(), *address))),
             Test::Port { transport, direction, first, last } => self.port(*transport, *direction, (*first, *last)),
             Test::Number { layer, number } => self.number(*layer, *number),
             Test::Broadcast(Cast::Link) => self.mac(Columns::Mac(Field::DstMac, [0xff; 6])),
@@ -222,8 +220,7 @@ impl View {
             None => &[TCP, UDP, SCTP],
         };
         let has_ports = |s: &Stack| s.transport.is_some_and(|t| asked.contains(&t));
-        let value =
-            at_ends(direction, |end| Columns::Number(end.port(), u32::from(first), u32::from(last)));
+        let value = at_ends(direction, |end| Columns::Number(end.port(), u32::from(first), u32::from(last)));
         self.behind_ip(has_ports, Field::SrcPort, |_| true, value)
     }
 

@@ -70,7 +70,9 @@ impl View {
     fn without(self, protocol: Protocol) -> Columns {
         let absent = self.protocol(protocol).never;
         match protocol {
-            Protocol::Sctp | Protocol::Tcp | Protocol::Udp | Protocol::Pim => absent.or(self.carries(Network::Ipv4).never),
+            Protocol::Sctp | Protocol::Tcp | Protocol::Udp | Protocol::Pim => {
+                absent.or(self.carries(Network::Ipv4).never)
+            }
             _ => absent,
         }
     }
