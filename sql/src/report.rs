@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use arrow::array::RecordBatch;
 use datafusion::{
     common::tree_node::{TreeNode, TreeNodeRecursion},
-    logical_expr::{Expr, LogicalPlan},
+    logical_expr::{Expr, LogicalPlan, utils::split_conjunction},
 };
 use futures::TryStreamExt;
 
@@ -35,8 +35,8 @@ pub struct Report {
 pub struct Understood {
     /// The call, such as `bpf('tcp port 443')`.
     pub call: String,
-    /// The expression that stands in its place, as SQL.
-    pub expression: String,
+    /// The conditions that stand in its place, as SQL; all must hold.
+    pub conditions: Vec<String>,
 }
 
 impl Session {
@@ -69,7 +69,8 @@ impl Session {
 }
 
 fn understood(call: &str, expr: &Expr) -> Understood {
-    Understood { call: call.to_owned(), expression: expr.human_display().to_string() }
+    let conditions = split_conjunction(expr).into_iter().map(Expr::to_string).collect();
+    Understood { call: call.to_owned(), conditions }
 }
 
 /// The packets that each filter of bytes in `plan` was asked about.

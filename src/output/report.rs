@@ -11,7 +11,10 @@ use crate::units::count;
 pub(crate) fn write_report(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{} in {:.1} ms", count(report.rows, "row"), report.elapsed.as_secs_f64() * 1e3)?;
     for filter in &report.filters {
-        writeln!(out, "\n{} is understood as\n  {}", filter.call, filter.expression)?;
+        writeln!(out, "\n{} is understood as", filter.call)?;
+        for (number, condition) in filter.conditions.iter().enumerate() {
+            writeln!(out, "  {} {condition}", if number == 0 { "   " } else { "and" })?;
+        }
     }
     for scan in &report.scans {
         write_scan(scan, out)?;

@@ -7,6 +7,7 @@ mod generator;
 mod packets;
 mod page;
 mod queries;
+mod removed;
 
 use std::{
     collections::BTreeMap,

@@ -4,7 +4,8 @@
 use super::flags::flag_set;
 
 flag_set! {
-    /// Which protocol headers were passed, at any depth. A header that was cut short counts when its type is certain.
+    /// Which protocol headers were passed, at any depth. A header that was cut short counts when its type is certain. No
+    /// header may go without a member: that a frame is plain is told by what is not in its set.
     set Layers of
     /// A protocol header this module can read.
     enum Layer {

@@ -56,6 +56,10 @@ impl<'a> Rows<'a> {
                 candidates.push(Rows { table: table.clone(), relation: relation.cloned(), by_key, place, source });
             }
         }
+        // A table itself comes before what has but a key of it: nearly any subquery has a flow_id.
+        if candidates.iter().any(|rows| !rows.by_key) {
+            candidates.retain(|rows| !rows.by_key);
+        }
         match (candidates.pop(), candidates.pop()) {
             (Some(rows), None) => Ok(rows),
             (Some(last), Some(before)) => Err(ambiguous(function, &before, &last).into()),
