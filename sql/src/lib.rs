@@ -47,7 +47,7 @@ pub use error::SqlError;
 pub use follow::Follow;
 pub use names::unique_names;
 pub use prepared::{Outcome, Prepared, QueryPlan, SetPlan};
-pub use report::{Report, Understood};
+pub use report::{Bytes, Report, Understood};
 pub use session::Session;
 pub use statement::{Ast, CopySource, CopyStatement, CopyTarget, Kind, Statement};
 pub use table::{Scan, ScanBy};

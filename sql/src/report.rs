@@ -26,8 +26,21 @@ pub struct Report {
     pub filters: Vec<Understood>,
     /// What was read of each table.
     pub scans: Vec<Scan>,
-    /// Packets whose bytes were asked, by filter.
-    pub bytes: Vec<(String, u64)>,
+    /// The filters over bytes of packets.
+    pub bytes: Vec<Bytes>,
+}
+
+/// A filter over bytes of packets, and what columns said of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bytes {
+    /// The filter.
+    pub filter: String,
+    /// The condition on columns under which a packet surely matches, as SQL.
+    pub must: String,
+    /// The condition on columns under which it surely does not, as SQL.
+    pub must_not: String,
+    /// Packets that were left to their bytes.
+    pub packets: u64,
 }
 
 /// A filter, and what it was taken for.
@@ -73,14 +86,18 @@ fn understood(call: &str, expr: &Expr) -> Understood {
     Understood { call: call.to_owned(), conditions }
 }
 
-/// The packets that each filter of bytes in `plan` was asked about.
-fn asked(plan: &LogicalPlan) -> Result<Vec<(String, u64)>, SqlError> {
-    let mut all: Vec<(String, u64)> = Vec::new();
+/// The filters of bytes in `plan`, each once.
+fn asked(plan: &LogicalPlan) -> Result<Vec<Bytes>, SqlError> {
+    let mut all: Vec<Bytes> = Vec::new();
     plan.apply_with_subqueries(|node| {
         node.apply_expressions(|expr| {
             expr.apply(|e| {
-                if let Some(asked) = frame_filter::asked(e).filter(|asked| !all.contains(asked)) {
-                    all.push(asked);
+                if let Some((question, packets)) = frame_filter::asked(e) {
+                    let (must, must_not) = (question.must.to_string(), question.must_not.to_string());
+                    let bytes = Bytes { filter: question.text.clone(), must, must_not, packets };
+                    if !all.contains(&bytes) {
+                        all.push(bytes);
+                    }
                 }
                 Ok(TreeNodeRecursion::Continue)
             })

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use indicatif::HumanCount;
-use wiretape_sql::{Report, Scan, ScanBy};
+use wiretape_sql::{Bytes, Report, Scan, ScanBy};
 
 use crate::units::count;
 
@@ -19,8 +19,9 @@ pub(crate) fn write_report(report: &Report, out: &mut dyn Write) -> io::Result<(
     for scan in &report.scans {
         write_scan(scan, out)?;
     }
-    for (text, packets) in &report.bytes {
-        writeln!(out, "\nbytes read of {} for bpf('{text}')", count(*packets, "packet"))?;
+    for Bytes { filter, must, must_not, packets } in &report.bytes {
+        writeln!(out, "\nbytes read of {} for bpf('{filter}')", count(*packets, "packet"))?;
+        writeln!(out, "  matches without where  {must}\n  and does not where     {must_not}")?;
     }
     out.flush()
 }

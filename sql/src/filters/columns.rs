@@ -1,11 +1,10 @@
 //! Conditions on columns as expressions. NULL passes no test there, so every test is made true or false.
 
 use datafusion::{
-    common::ScalarValue,
+    common::{Column, ScalarValue},
     logical_expr::{Expr, Operator, binary_expr, bitwise_and, lit},
 };
 
-use super::Rows;
 use crate::{
     bpf::{
         Comparison,
@@ -17,36 +16,41 @@ use crate::{
 /// The column of the headers passed.
 pub(super) const LAYERS: &str = "layers";
 
-/// The expression over a row of packets that is true where `columns` holds, and else false.
-pub(super) fn expr(columns: &Columns, rows: &Rows<'_>) -> Expr {
+/// The expression over columns of packets that is true where `columns` holds, and else false.
+pub(super) fn expr(columns: &Columns) -> Expr {
     match columns {
         Columns::Always(value) => lit(*value),
-        Columns::Layers(stacks) => udf::one_of(rows.column(LAYERS), stacks),
-        Columns::Known(field) => rows.column(field.column()).is_not_null(),
+        Columns::Layers(stacks) => udf::one_of(column(LAYERS), stacks),
+        Columns::Known(field) => column(field.column()).is_not_null(),
         Columns::Not(inner) => match inner.as_ref() {
-            Columns::Known(field) => rows.column(field.column()).is_null(),
-            inner => match test(inner, rows) {
+            Columns::Known(field) => column(field.column()).is_null(),
+            inner => match test(inner) {
                 Some((column, test)) => column.is_null().or(!test),
-                None => !expr(inner, rows),
+                None => !expr(inner),
             },
         },
-        Columns::All(all) => joined(all.iter().map(|c| expr(c, rows)).collect(), Expr::and),
-        Columns::Any(any) => joined(any.iter().map(|c| expr(c, rows)).collect(), Expr::or),
-        leaf => match test(leaf, rows) {
+        Columns::All(all) => joined(all.iter().map(expr).collect(), Expr::and),
+        Columns::Any(any) => joined(any.iter().map(expr).collect(), Expr::or),
+        leaf => match test(leaf) {
             Some((column, test)) => column.is_not_null().and(test),
             None => lit(false),
         },
     }
 }
 
+/// A column by its name alone.
+fn column(name: &str) -> Expr {
+    Expr::Column(Column::new_unqualified(name))
+}
+
 /// The column that a test looks at, and the test, which is NULL where the column is.
-fn test(columns: &Columns, rows: &Rows<'_>) -> Option<(Expr, Expr)> {
+fn test(columns: &Columns) -> Option<(Expr, Expr)> {
     let field = match columns {
         Columns::Number(field, ..) | Columns::Network(field, ..) | Columns::Mac(field, _) => *field,
         Columns::Flags(..) => Field::TcpFlags,
         _ => return None,
     };
-    let column = rows.column(field.column());
+    let column = column(field.column());
     let of = column.clone();
     let test = match columns {
         Columns::Number(field, first, last) => number(of, *field, *first, *last),

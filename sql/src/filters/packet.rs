@@ -7,7 +7,7 @@ use datafusion::{
     logical_expr::{Expr, exists, lit, out_ref_col},
 };
 use wiretape_engine::{
-    View,
+    ColumnDef, View,
     table::{IndexKind, Kind},
 };
 
@@ -18,7 +18,10 @@ use crate::{
         self, BpfError,
         columns::{Bounds, Columns, Field},
     },
-    table::{FLOW_ID, PACKET_ID, frame_filter},
+    table::{
+        FLOW_ID, PACKET_ID,
+        frame_filter::{self, Question},
+    },
 };
 
 /// Link type of Ethernet, which a filter is tried on first.
@@ -74,19 +77,27 @@ impl Bpf {
             true => bpf::columns::bounds(&filter),
             false => Bounds { must: Columns::Always(false), may: Columns::Always(true) },
         };
+        let (surely, surely_not) = (columns::expr(&must), columns::expr(&may.clone().negate()));
+        let named = |name: &str| {
+            surely.column_refs().into_iter().chain(surely_not.column_refs()).any(|column| column.name == name)
+        };
+        let columns = rows.table().columns.iter().filter(|c| named(c.name));
+        let columns: Vec<ColumnDef> = columns.copied().collect();
         let indexed = |field: Option<Field>| {
             let name = field.map_or(columns::LAYERS, Field::column);
-            rows.table().columns.iter().any(|c| c.name == name && c.index != IndexKind::None)
+            columns.iter().any(|c| c.name == name && c.index != IndexKind::None)
         };
-        // What the index can answer stands for itself, so that the rest is asked of few rows.
-        let narrowed = columns::expr(&may.weakened(&indexed), rows);
-        let bytes = frame_filter::udf(view, filter).call(vec![
-            lit(text),
-            rows.column(PACKET_ID),
-            columns::expr(&must, rows),
-            columns::expr(&may, rows),
-        ]);
-        Ok(narrowed.and(bytes))
+        let question = Question {
+            text: text.to_owned(),
+            filter,
+            must: surely,
+            must_not: surely_not,
+            may: columns::expr(&may.weakened(&indexed)),
+            may_not: columns::expr(&must.negate().weakened(&indexed)),
+            columns,
+        };
+        let columns = question.columns.iter().map(|c| rows.column(c.name)).collect();
+        frame_filter::call(view, question, rows.column(PACKET_ID), columns)
     }
 }
 

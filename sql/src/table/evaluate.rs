@@ -95,7 +95,11 @@ pub(super) fn evaluate(view: &View, table: &'static TableDef, filters: &[Expr], 
     };
     let segments = with_rows.into_iter().zip(keep).filter(|(_, keep)| *keep).map(|(s, _)| s);
     let mut predicate = None;
-    for (expr, p) in filters.iter().filter_map(|f| Some((f, Predicate::of(f, table)?))).filter(|_| use_index) {
+    let around = |f: &Expr| match frame_filter::is_in(f) {
+        true => Predicate::around(f, table),
+        false => Predicate::of(f, table),
+    };
+    for (expr, p) in filters.iter().filter_map(|f| Some((f, around(f)?))).filter(|_| use_index) {
         summary.index_filters.push(expr.to_string());
         predicate = Some(match predicate {
             None => p,
@@ -107,7 +111,7 @@ pub(super) fn evaluate(view: &View, table: &'static TableDef, filters: &[Expr], 
         summary.rows_selected = segments.iter().map(|s| s.segment.rows(table.name)).sum();
         return Ok(Evaluation { segments, exact: false, sure: false, summary });
     };
-    let must = filters.iter().filter_map(frame_filter::must_of).map(|must| Predicate::within(must, table));
+    let must = filters.iter().filter(|f| frame_filter::is_in(f)).map(|f| Predicate::within(f, table));
     let must = must.reduce(Predicate::and);
     let mut sure = must.is_some();
     let mut selected = Vec::new();

@@ -9,48 +9,69 @@ use std::{
     },
 };
 
-use datafusion::{
-    arrow::{
-        array::{AsArray, BooleanBuilder},
-        datatypes::{DataType, Int64Type},
-    },
-    error::{DataFusionError, Result},
-    logical_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility},
+use arrow::{
+    array::{Array, ArrayRef, AsArray, BooleanBuilder, RecordBatch, RecordBatchOptions},
+    buffer::BooleanBuffer,
+    compute::cast,
+    datatypes::{DataType, Field, Int64Type, Schema, SchemaRef},
 };
-use wiretape_engine::{View, raw::RawReader};
+use datafusion::{
+    common::tree_node::TreeNode,
+    error::{DataFusionError, Result},
+    logical_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, lit},
+    physical_expr::PhysicalExpr,
+};
+use wiretape_engine::{ColumnDef, View, raw::RawReader};
 
-use super::evaluate::external;
+use super::evaluate::{external, physical};
 use crate::{
     SqlError,
     bpf::{self, Program},
 };
 
-/// The function `bpf_bytes(text, packet_id, must, may)` over the packets of `view`: true where `must` is, false where `may`
-/// is not, and else what `filter` (which `text` shows in plans) says of the packet's bytes. NULL for an id that names no
-/// packet, and for a packet of a link type that the filter has no meaning for.
+/// A filter, and what columns say of it. The conditions name columns without a table.
+#[derive(Debug)]
+pub(crate) struct Question {
+    /// As it was written.
+    pub(crate) text: String,
+    pub(crate) filter: bpf::Expr,
+    /// The columns that the conditions look at.
+    pub(crate) columns: Vec<ColumnDef>,
+    /// Where it is true, the filter selects the packet; where `must_not` is, it does not.
+    pub(crate) must: Expr,
+    pub(crate) must_not: Expr,
+    /// Where it is false, the filter does not select the packet; where `may_not` is, it does. On indexed columns alone.
+    pub(crate) may: Expr,
+    pub(crate) may_not: Expr,
+}
+
+/// The call `bpf(text, packet_id, …)` over the packets of `view`: what the conditions of `question` say of the `columns`, and
+/// where they leave it open, what the filter says of the packet's bytes. NULL for an id that names no packet, and for a
+/// packet of a link type that the filter has no meaning for.
 ///
 /// # Errors
 /// When run: a packet has to be looked at whose bytes retention has removed, or that cannot be read.
-pub(crate) fn udf(view: Arc<View>, filter: bpf::Expr) -> ScalarUDF {
-    let types = vec![DataType::Utf8, DataType::Int64, DataType::Boolean, DataType::Boolean];
-    let signature = Signature::exact(types, Volatility::Stable);
-    ScalarUDF::from(FrameFilter { view, filter, programs: Mutex::default(), asked: AtomicU64::new(0), signature })
+pub(crate) fn call(view: Arc<View>, question: Question, packet_id: Expr, columns: Vec<Expr>) -> Result<Expr> {
+    let fields = question.columns.iter().map(|c| Field::new(c.name, c.kind.data_type(), true));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let (must, must_not) = (physical(&question.must, &schema)?, physical(&question.must_not, &schema)?);
+    let signature = Signature::any(columns.len() + 2, Volatility::Stable);
+    let mut args = vec![lit(question.text.as_str()), packet_id];
+    args.extend(columns);
+    let (programs, asked) = (Mutex::default(), AtomicU64::new(0));
+    Ok(ScalarUDF::from(FrameFilter { view, question, schema, must, must_not, programs, asked, signature }).call(args))
 }
 
-/// The text of `filter`, a call of this function, and the packets whose bytes it was asked about so far.
-pub(crate) fn asked(filter: &Expr) -> Option<(String, u64)> {
+/// What `filter` asks, if it is a call of this function, and the packets whose bytes were looked at so far.
+pub(crate) fn asked(filter: &Expr) -> Option<(&Question, u64)> {
     let Expr::ScalarFunction(call) = filter else { return None };
     let function = call.func.inner().downcast_ref::<FrameFilter>()?;
-    let Some(Expr::Literal(text, _)) = call.args.first() else { return None };
-    Some((text.try_as_str().flatten().unwrap_or_default().to_owned(), function.asked.load(Ordering::Relaxed)))
+    Some((&function.question, function.asked.load(Ordering::Relaxed)))
 }
 
-/// The condition on columns that `filter`, a call of this function, is true under without a look at bytes.
-pub(super) fn must_of(filter: &Expr) -> Option<&Expr> {
-    let Expr::ScalarFunction(call) = filter else { return None };
-    call.func.inner().downcast_ref::<FrameFilter>()?;
-    let [_, _, must, _] = call.args.as_slice() else { return None };
-    Some(must)
+/// Whether `filter` calls this function anywhere.
+pub(super) fn is_in(filter: &Expr) -> bool {
+    filter.exists(|e| Ok(asked(e).is_some())).unwrap_or(false)
 }
 
 /// Programs by link type; none where the filter has no meaning on it.
@@ -59,7 +80,11 @@ type Programs = HashMap<u16, Option<Arc<Program>>>;
 #[derive(Debug)]
 struct FrameFilter {
     view: Arc<View>,
-    filter: bpf::Expr,
+    question: Question,
+    /// Of the columns that the conditions look at.
+    schema: SchemaRef,
+    must: Arc<dyn PhysicalExpr>,
+    must_not: Arc<dyn PhysicalExpr>,
     programs: Mutex<Programs>,
     /// Packets whose bytes were looked at.
     asked: AtomicU64,
@@ -68,7 +93,7 @@ struct FrameFilter {
 
 impl PartialEq for FrameFilter {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.view, &other.view) && self.filter == other.filter
+        Arc::ptr_eq(&self.view, &other.view) && self.question.filter == other.question.filter
     }
 }
 
@@ -77,12 +102,13 @@ impl Eq for FrameFilter {}
 impl Hash for FrameFilter {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.view.version().hash(state);
+        self.question.text.hash(state);
     }
 }
 
 impl ScalarUDFImpl for FrameFilter {
     fn name(&self) -> &'static str {
-        "bpf_bytes"
+        "bpf"
     }
 
     fn signature(&self) -> &Signature {
@@ -94,24 +120,23 @@ impl ScalarUDFImpl for FrameFilter {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let [_, ids, must, may] = args.args.as_slice() else {
-            return Err(DataFusionError::Internal("bpf_bytes() without its arguments".to_owned()));
+        let [_, ids, columns @ ..] = args.args.as_slice() else {
+            return Err(DataFusionError::Internal("bpf() without its arguments".to_owned()));
         };
         let rows = args.number_rows;
-        let (ids, must, may) = (ids.to_array(rows)?, must.to_array(rows)?, may.to_array(rows)?);
-        let (ids, must, may) = (ids.as_primitive::<Int64Type>(), must.as_boolean(), may.as_boolean());
-        let asked = ids.iter().zip(must).zip(may).filter_map(|((id, must), may)| match (must, may) {
-            (Some(true), _) | (_, Some(false)) => None,
-            _ => id,
-        });
+        let ids = ids.to_array(rows)?;
+        let ids = ids.as_primitive::<Int64Type>();
+        let (must, must_not) = self.decided(columns, rows)?;
+        let open = |row: &usize| !must.value(*row) && !must_not.value(*row);
+        let asked = (0..rows).filter(open).filter_map(|row| ids.is_valid(row).then(|| ids.value(row)));
         let answers = self.answers(asked)?;
         let mut out = BooleanBuilder::with_capacity(rows);
-        for ((id, must), may) in ids.iter().zip(must).zip(may) {
-            out.append_option(match (id, must, may) {
-                (None, ..) => None,
-                (_, Some(true), _) => Some(true),
-                (_, _, Some(false)) => Some(false),
-                (Some(id), ..) => answers.get(&id).copied().flatten(),
+        for (row, id) in ids.iter().enumerate() {
+            out.append_option(match id {
+                Some(_) if must.value(row) => Some(true),
+                Some(_) if must_not.value(row) => Some(false),
+                Some(id) => answers.get(&id).copied().flatten(),
+                None => None,
             });
         }
         Ok(ColumnarValue::Array(Arc::new(out.finish())))
@@ -119,6 +144,26 @@ impl ScalarUDFImpl for FrameFilter {
 }
 
 impl FrameFilter {
+    /// Where columns say yes, and where they say no.
+    fn decided(&self, columns: &[ColumnarValue], rows: usize) -> Result<(BooleanBuffer, BooleanBuffer)> {
+        let arrays = columns
+            .iter()
+            .zip(self.schema.fields())
+            .map(|(column, field)| -> Result<ArrayRef> { Ok(cast(&column.to_array(rows)?, field.data_type())?) });
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let arrays = arrays.collect::<Result<Vec<_>>>()?;
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)?;
+        let holds = |condition: &Arc<dyn PhysicalExpr>| -> Result<BooleanBuffer> {
+            let answers = condition.evaluate(&batch)?.into_array(rows)?;
+            let answers = answers.as_boolean();
+            Ok(match answers.nulls() {
+                Some(valid) => answers.values() & valid.inner(),
+                None => answers.values().clone(),
+            })
+        };
+        Ok((holds(&self.must)?, holds(&self.must_not)?))
+    }
+
     /// What the filter says of each packet of `ids`, whose bytes are read in their order on disk, each once.
     fn answers(&self, ids: impl Iterator<Item = i64>) -> Result<HashMap<i64, Option<bool>>> {
         let mut by_segment: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
@@ -154,7 +199,7 @@ impl FrameFilter {
     /// The program of each interface.
     fn programs(&self, raw: &RawReader) -> Vec<Option<Arc<Program>>> {
         let mut known = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
-        let compiled = |link_type| bpf::compile(&self.filter, link_type).ok().map(Arc::new);
+        let compiled = |link_type| bpf::compile(&self.question.filter, link_type).ok().map(Arc::new);
         let of = |i: &wiretape_engine::raw::Interface| {
             known.entry(i.link_type).or_insert_with(|| compiled(i.link_type)).clone()
         };

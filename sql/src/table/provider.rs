@@ -127,7 +127,7 @@ impl StoredTable {
             return Ok(plan);
         }
         // Filters of bytes are applied above; the file scan would gain nothing from them.
-        let of_bytes = |f: &Expr| evaluation.exact && frame_filter::must_of(f).is_some();
+        let of_bytes = |f: &Expr| evaluation.exact && frame_filter::is_in(f);
         if filters.iter().all(|f| self.answers(f, &evaluation) || of_bytes(f)) {
             let partitions = state.config().target_partitions();
             if let Some(plan) = pages_exec::plan(&evaluation, self.table, projection, limit, partitions)? {
@@ -140,15 +140,15 @@ impl StoredTable {
     /// Whether the rows of `evaluation` need no second look for this filter.
     fn answers(&self, filter: &Expr, evaluation: &Evaluation) -> bool {
         let indexed = || Predicate::of(filter, self.table).is_some();
-        evaluation.exact && (indexed() || evaluation.sure && frame_filter::must_of(filter).is_some())
+        evaluation.exact && (indexed() || evaluation.sure && frame_filter::is_in(filter))
     }
 
     /// The filter that the rows of `evaluation` must still pass here. Whether filters are exact was said of all of them
     /// together; a scan with others may find the index answering none of them, and nobody else looks at them again.
     fn owed(&self, filters: &[Expr], evaluation: &Evaluation) -> Result<Option<Expr>> {
-        let promised = |f: &Expr| match frame_filter::must_of(f) {
-            Some(_) => self.promised_bytes.load(Ordering::Relaxed),
-            None => self.promised.load(Ordering::Relaxed) && Predicate::of(f, self.table).is_some(),
+        let promised = |f: &Expr| match frame_filter::is_in(f) {
+            true => self.promised_bytes.load(Ordering::Relaxed),
+            false => self.promised.load(Ordering::Relaxed) && Predicate::of(f, self.table).is_some(),
         };
         let owed = filters.iter().filter(|f| promised(f) && !self.answers(f, evaluation));
         Ok(conjunction(owed.map(unqualified).collect::<Result<Vec<_>>>()?))

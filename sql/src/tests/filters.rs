@@ -80,6 +80,6 @@ async fn anywhere_in_a_query() {
     assert_eq!(two(format!("select count(*) from ({both} union all {both}) u where bpf('len = 1500')")).await, "4");
     let report = session.report(&format!("select ts from packets where bpf('{ROW_7}')")).await.unwrap();
     assert_eq!((report.rows, report.filters.len(), report.bytes.len()), (2, 1, 1));
-    assert_eq!(report.bytes[0], (ROW_7.to_owned(), 24));
+    assert_eq!((report.bytes[0].filter.as_str(), report.bytes[0].packets), (ROW_7, 24));
     assert_eq!((report.scans[0].table, report.scans[0].segments, report.scans[0].rows), ("packets", 2, 24));
 }
