@@ -21,6 +21,7 @@ pub mod fs;
 pub mod index;
 pub mod live;
 pub mod manifest;
+mod parallel;
 pub mod raw;
 pub mod retention;
 mod sealed_json;

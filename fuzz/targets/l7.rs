@@ -168,7 +168,7 @@ impl<'a> Run<'a> {
     }
 
     /// What is really held is what is counted, give or take.
-    fn check_held(&self) {
+    fn check_held(&mut self) {
         let counters = self.pipeline.l7_counters();
         let rows: usize = self.rows.iter().map(RecordBatch::get_array_memory_size).sum();
         let held = HEAP.allocated().saturating_sub(self.held_before);
@@ -195,7 +195,8 @@ impl<'a> Run<'a> {
     /// Calls are numbered without holes, and say packets that there are.
     fn check_calls(&mut self, rows: &SegmentRows, segment: i64) {
         let mut call_ids = Vec::new();
-        for (_, batch) in &rows.calls {
+        // What dissection says of itself is beside them.
+        for (_, batch) in rows.calls.iter().filter(|(table, _)| !table.system) {
             call_ids.extend_from_slice(numbers(batch, "call_id"));
             for name in ["first_packet_id", "last_packet_id"] {
                 for id in numbers(batch, name) {

@@ -13,7 +13,7 @@ use crate::{
     Frame,
     decode::{DecodeLimits, Decoded, Decoder, Layers},
     flow::{FlowConfig, FlowTable, Observed},
-    l7::{L7, L7Counters, L7Limits, Stamp, Tap},
+    l7::{L7Counters, L7Limits, Stage, Stamp, Tap},
     tables::{DISSECTION, DissectionBuilder, PACKETS, PacketBuilder, PacketRow, dissection_row},
 };
 
@@ -46,7 +46,7 @@ impl Default for PipelineConfig {
 pub struct Pipeline {
     decoder: Decoder,
     flows: FlowTable,
-    l7: Option<L7>,
+    l7: Option<Stage>,
     packets: PacketBuilder,
     /// For each row, which of the segment's flows it belongs to: `app_proto` is known only when the flow has spoken.
     slots: Vec<Option<u32>>,
@@ -115,7 +115,7 @@ impl Pipeline {
         let mut flows = FlowTable::new(FlowConfig { node: config.node.clone(), ..config.flow });
         let l7 = config.l7.map(|limits| {
             flows.leave_recognition();
-            L7::new(limits, capture_source.clone(), config.node.clone())
+            Stage::new(limits, capture_source.clone(), config.node.clone())
         });
         Pipeline {
             decoder: Decoder::new(config.decode),
@@ -141,7 +141,7 @@ impl Pipeline {
         self.flows.begin_segment(segment);
         if let Some(l7) = &mut self.l7 {
             l7.begin_segment(segment);
-            self.dissected = l7.counters();
+            self.dissected = l7.counted();
         }
     }
 
@@ -155,9 +155,7 @@ impl Pipeline {
             l7.end_all(&mut self.flows);
             if let Some(flow) = &observed {
                 let at = Stamp { ts_ns: frame.ts_ns, packet_id: self.next_packet_id };
-                if let Some(app) = l7.packet(&self.flows, flow, (at, Tap::of(frame, &decoded)), &decoded) {
-                    self.flows.set_app(flow.place, app);
-                }
+                l7.packet(&mut self.flows, flow, (at, Tap::of(frame, &decoded)), &decoded);
             }
         }
         let context = Context {
@@ -192,9 +190,9 @@ impl Pipeline {
         self.packets.len()
     }
 
-    /// Bytes of memory that the segment's rows hold.
+    /// Bytes of memory that the segment's rows hold; those of calls as of some hundred packets ago, as they are made behind.
     pub fn size_bytes(&self) -> usize {
-        let calls = self.l7.as_ref().map_or(0, L7::rows_bytes);
+        let calls = self.l7.as_ref().map_or(0, Stage::rows_bytes);
         self.packets.size_bytes() + self.slots.len() * size_of::<Option<u32>>() + calls
     }
 
@@ -206,15 +204,21 @@ impl Pipeline {
         }
     }
 
-    /// What reading application protocols did so far; zeros where they are not read.
-    pub fn l7_counters(&self) -> L7Counters {
-        self.l7.as_ref().map_or_else(L7Counters::default, L7::counters)
+    /// What reading application protocols did so far; zeros where they are not read. Waits until all packets are read.
+    pub fn l7_counters(&mut self) -> L7Counters {
+        let flows = &mut self.flows;
+        self.l7.as_mut().map_or_else(L7Counters::default, |l7| l7.counters(flows))
     }
 
     /// A copy of what is new since the last call, for those who look at the segment before it is sealed: rows of `packets`
     /// once each, and the parts of flows that changed, each in the place of an earlier row of the same flow. What is known
     /// of a flow's application protocol only later is in the sealed rows.
     pub fn flush(&mut self) -> Result<SegmentRows> {
+        // First, as it says what flows speak.
+        let calls = match &mut self.l7 {
+            Some(l7) => l7.flush(&mut self.flows)?,
+            None => Vec::new(),
+        };
         let packets = self.packets.copy_from(self.flushed)?;
         let slots = self.slots.get(self.flushed..).unwrap_or_default();
         let app_proto = app_proto_column(slots, |slot| self.flows.app_proto(slot))?;
@@ -222,7 +226,7 @@ impl Pipeline {
         Ok(SegmentRows {
             packets: replace_column(&packets, "app_proto", app_proto)?,
             flows: self.flows.changed().finish()?,
-            calls: self.l7.as_mut().map_or(Ok(Vec::new()), L7::flush)?,
+            calls,
         })
     }
 
@@ -233,27 +237,31 @@ impl Pipeline {
 
     /// Ends the segment and hands over its rows. Flows that are still open go on in the next one.
     pub fn seal(&mut self) -> Result<SegmentRows> {
-        let mut sealed = self.flows.seal();
+        if let Some(l7) = &mut self.l7 {
+            l7.ask_seal();
+        }
         self.rows_before = self.packets.len();
         let packets = self.packets.finish()?;
+        let calls = self.sealed_calls()?;
+        let mut sealed = self.flows.seal();
         let app_proto = app_proto_column(&self.slots, |slot| sealed.app_protos.get(slot as usize).copied().flatten())?;
         self.slots.clear();
         self.flushed = 0;
         Ok(SegmentRows {
             packets: replace_column(&packets, "app_proto", app_proto)?,
             flows: sealed.rows.finish()?,
-            calls: self.seal_calls()?,
+            calls,
         })
     }
 
-    fn seal_calls(&mut self) -> Result<Vec<(&'static TableDef, RecordBatch)>> {
+    fn sealed_calls(&mut self) -> Result<Vec<(&'static TableDef, RecordBatch)>> {
         let first_ns = self.first_ns.take();
         let Some(l7) = &mut self.l7 else { return Ok(Vec::new()) };
-        let mut calls = l7.seal()?;
+        let mut calls = l7.sealed(&mut self.flows)?;
         if let Some(ts_ns) = first_ns {
             let mut did = DissectionBuilder::default();
             let source = &self.capture_source;
-            did.push(dissection_row(ts_ns, self.node.as_deref(), source, &self.dissected, &l7.counters()));
+            did.push(dissection_row(ts_ns, self.node.as_deref(), source, &self.dissected, &l7.counted()));
             calls.push((&DISSECTION, did.finish()?));
         }
         Ok(calls)

@@ -6,11 +6,7 @@
 //!
 //! Sealing needs no lock and may run on any thread; only the commit is ordered.
 
-use std::{
-    panic::resume_unwind,
-    path::{Path, PathBuf},
-    thread,
-};
+use std::path::{Path, PathBuf};
 
 use arrow::{
     array::{AsArray, RecordBatch},
@@ -24,6 +20,7 @@ use crate::{
     fs::Fs,
     index,
     manifest::FORMAT_VERSION,
+    parallel,
     raw::{Codec, RawWriter},
     sealed_json,
 };
@@ -98,6 +95,17 @@ impl OpenSegment {
     }
 }
 
+/// Threads beside those that are at work: they wait for the disk.
+const WAITING: usize = 1;
+
+/// A component to be written.
+enum Work<'a> {
+    Raw(Box<RawWriter>),
+    /// A table's rows, and how many encode its columns.
+    Rows(&'a TableDef, &'a RecordBatch, usize),
+    Index(&'a TableDef, &'a RecordBatch),
+}
+
 /// Writes the components of `tables`, completes the `raw` one, and says in `segment.json` what is in the folder: these and what
 /// was `kept`.
 pub(super) fn seal(
@@ -108,19 +116,24 @@ pub(super) fn seal(
     tables: &[(&'static TableDef, RecordBatch)],
     workers: usize,
 ) -> Result<SegmentMeta> {
-    let components: Result<Vec<Component>> = thread::scope(|scope| {
-        let mut threads: Vec<_> = raw.map(|raw| scope.spawn(move || finish_raw(raw))).into_iter().collect();
-        for (table, batch) in tables.iter().filter(|(_, b)| b.num_rows() > 0) {
-            threads.push(scope.spawn(move || write_parquet::write(fs, dir, table, batch, workers)));
-            if table.is_indexed() {
-                threads.push(scope.spawn(move || write_index(fs, dir, table, batch)));
-            }
-        }
-        threads.into_iter().map(|t| t.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    let filled: Vec<_> = tables.iter().filter(|(_, batch)| batch.num_rows() > 0).collect();
+    let cells = |batch: &RecordBatch| batch.num_rows() * batch.num_columns();
+    let all: usize = filled.iter().map(|(_, batch)| cells(batch)).sum();
+    let mut work: Vec<Work<'_>> = raw.map(|raw| Work::Raw(Box::new(raw))).into_iter().collect();
+    for (table, batch) in &filled {
+        // What is most of it is not to be waited for when the rest is done.
+        work.push(Work::Rows(table, batch, (workers * cells(batch)).div_ceil(all)));
+        work.extend(table.is_indexed().then_some(Work::Index(table, batch)));
+    }
+    let components = parallel::map(&mut vec![(); workers + WAITING], work, |(), work| match work {
+        Work::Raw(raw) => finish_raw(*raw),
+        Work::Rows(table, batch, encoders) => write_parquet::write(fs, dir, table, batch, encoders),
+        Work::Index(table, batch) => write_index(fs, dir, table, batch),
     });
+    let components = components.into_iter().collect::<Result<Vec<Component>>>()?;
     let mut meta = kept;
-    meta.tables.extend(tables.iter().filter(|(_, b)| b.num_rows() > 0).map(|(t, b)| table_meta(t, b)));
-    meta.components.extend(components?);
+    meta.tables.extend(filled.iter().map(|(t, b)| table_meta(t, b)));
+    meta.components.extend(components);
     let mut file = fs.create(&dir.join("segment.json"))?;
     file.append(&sealed_json::to_bytes(&meta)?)?;
     file.finish()?;

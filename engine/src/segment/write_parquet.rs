@@ -1,12 +1,6 @@
 //! A table's rows of one segment as a Parquet component, with the encodings its declaration asks for.
 
-use std::{
-    iter,
-    panic::resume_unwind,
-    path::Path,
-    sync::{Mutex, PoisonError},
-    thread,
-};
+use std::path::Path;
 
 use arrow::{
     array::{ArrayRef, RecordBatch},
@@ -35,6 +29,7 @@ use super::{
 use crate::{
     Result, TableDef,
     fs::Fs,
+    parallel,
     table::{Encoding, Kind},
 };
 
@@ -114,18 +109,7 @@ fn encode_group(
     columns: Vec<Column<'_>>,
     properties: &WriterProperties,
 ) -> Vec<Result<Vec<Chunk>>> {
-    let queue = Mutex::new(columns.into_iter().enumerate());
-    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let work = |encoder: &mut Encoder| -> Vec<(usize, Result<Vec<Chunk>>)> {
-        iter::from_fn(next).map(|(number, column)| (number, encode(encoder, column, properties))).collect()
-    };
-    let mut chunks: Vec<_> = thread::scope(|scope| {
-        let start = |encoder| scope.spawn(|| work(encoder));
-        let threads: Vec<_> = encoders.iter_mut().map(start).collect();
-        threads.into_iter().flat_map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
-    });
-    chunks.sort_unstable_by_key(|(number, _)| *number);
-    chunks.into_iter().map(|(_, chunk)| chunk).collect()
+    parallel::map(encoders, columns, |encoder, column| encode(encoder, column, properties))
 }
 
 fn encode(encoder: &mut Encoder, column: Column<'_>, properties: &WriterProperties) -> Result<Vec<Chunk>> {

@@ -119,6 +119,8 @@ pub struct FlowTable {
     ended: Vec<(Flow, EndReason)>,
     /// Where each flow with packets in this segment is, by slot.
     parts: Vec<Place>,
+    /// Flows of this segment that grew too old in it, and those that carry them on, by slot.
+    carried: Vec<(u32, u32)>,
     changes: Changes,
     wheel: Wheel,
     /// A flow begun by the packet at hand: its time-out depends on that packet.
@@ -177,6 +179,7 @@ impl FlowTable {
             free: Vec::new(),
             ended: Vec::new(),
             parts: Vec::new(),
+            carried: Vec::new(),
             changes: Changes::default(),
             wheel: Wheel::new(),
             unscheduled: None,
@@ -194,12 +197,18 @@ impl FlowTable {
         self.newly_ended = Some(VecDeque::new());
     }
 
-    /// The flow in `place` speaks the protocol of that number.
-    pub(crate) fn set_app(&mut self, place: u32, app: u8) {
-        if let Some(flow) = self.flows.get_mut(place as usize) {
-            flow.set_app(app);
-            let slot = flow.slot;
-            self.changes.note(slot);
+    /// The flow at `slot` speaks the protocol of that number, and so do those that have carried it on since.
+    pub(crate) fn set_app(&mut self, slot: u32, app: u8) {
+        let flow = match self.parts.get(slot as usize) {
+            Some(Place::Open(at)) => self.flows.get_mut(*at as usize),
+            Some(Place::Ended(at)) => self.ended.get_mut(*at as usize).map(|(flow, _)| flow),
+            None => None,
+        };
+        let Some(flow) = flow else { return };
+        flow.set_app(app);
+        self.changes.note(slot);
+        if let Some((_, next)) = self.carried.iter().find(|(from, _)| *from == slot) {
+            self.set_app(*next, app);
         }
     }
 
@@ -318,6 +327,7 @@ impl FlowTable {
         // Segments are alike: the next one needs the room again.
         self.ended.shrink_to(self.ended.len());
         self.ended.clear();
+        self.carried.clear();
         self.changes = Changes::default();
         SealedFlows { rows, app_protos }
     }
@@ -362,6 +372,7 @@ impl FlowTable {
         self.flows.capacity() * size_of::<Flow>()
             + self.ended.capacity() * size_of::<(Flow, EndReason)>()
             + self.parts.capacity() * (size_of::<Place>() + size_of::<u32>() + size_of::<bool>())
+            + self.carried.capacity() * size_of::<(u32, u32)>()
             + self.free.capacity() * size_of::<u32>()
             + self.open.allocation_size()
             + self.wheel.size_bytes()
@@ -403,7 +414,13 @@ impl FlowTable {
         };
         let id = self.next_id();
         let next = match reason {
-            EndReason::Active => flow.carried_over(id, self.clock_ns),
+            EndReason::Active => {
+                if flow.slot != NO_SLOT {
+                    // The packet at hand gives the next flow its slot.
+                    self.carried.push((flow.slot, index(self.parts.len())));
+                }
+                flow.carried_over(id, self.clock_ns)
+            }
             _ => Flow::new(id, flow.key, sender, packet, self.clock_ns),
         };
         self.wheel.cancel(at);

@@ -5,12 +5,13 @@ use super::{
     out::{Out, Rows},
     protocol::{self, Hint},
     protocols::{Icmp, Sctp},
-    reassembly::{Half, Order, Piece, Segment},
+    reassembly::{Half, Piece, Segment},
+    shown::{Said, Shown},
     stamp::Stamp,
-    tap::{Home, Tap},
+    tap::Home,
 };
 use crate::{
-    decode::{Decoded, IcmpHeader, TcpHeader},
+    decode::{IcmpHeader, TcpHeader},
     flow::{Begin, Ends, Pair, SCTP, TCP, Way, flag},
 };
 
@@ -41,18 +42,6 @@ pub(super) struct Held {
     pub(super) pending: usize,
     /// Segments that wait for what is missing before them.
     pub(super) waiting: usize,
-}
-
-/// How a packet goes with its flow.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
-    pub(super) way: Way,
-    pub(super) at: Stamp,
-    pub(super) tap: Tap,
-    /// Of the packets of the capture.
-    pub(super) order: Order,
-    /// The connection was reset, by this packet or before it.
-    pub(super) is_reset: bool,
 }
 
 #[derive(Debug)]
@@ -102,33 +91,34 @@ impl Conversation {
     }
 
     /// Takes in a packet.
-    pub(super) fn packet(&mut self, place: Place, packet: &Decoded<'_>, rows: &mut Rows) {
-        let Place { way, at, tap, .. } = place;
-        if packet.tcp.is_none() && !self.homes.of_mut(way).is_at(tap, at.ts_ns) {
+    pub(super) fn packet(&mut self, shown: &Shown<'_>, rows: &mut Rows) {
+        let Shown { flow, at, tap, said, .. } = shown;
+        let (way, at) = (flow.way, *at);
+        if said.tcp.is_none() && !self.homes.of_mut(way).is_at(*tap, at.ts_ns) {
             return;
         }
-        if let Some(header) = &packet.icmp {
-            return self.icmp(way, at, header, packet, rows);
+        if let Some(header) = &said.icmp {
+            return self.icmp(way, at, header, said, rows);
         }
-        let Some(hint) = Hint::of(packet) else { return };
+        let Some(hint) = said.hint() else { return };
         let Conversation { ends, halves, state, .. } = self;
         if hint.ip_proto == SCTP && matches!(state, State::Probing(_)) {
             // What it carries is recognised from its messages.
             *state = State::Read(Box::new(Sctp::default()));
         }
         let mut reader = Reader { state, out: Out::new(rows, ends), hint };
-        let len = packet.payload_len.unwrap_or(0);
-        match &packet.tcp {
+        let len = said.payload_len.unwrap_or(0);
+        match &said.tcp {
             Some(tcp) if hint.ip_proto == TCP => {
-                reader.segment(place, tcp, packet, halves);
-                if place.is_reset {
+                reader.segment(shown, tcp, halves);
+                if shown.is_reset {
                     // Nothing is repeated any more.
                     reader.flush(halves);
                 }
             }
             _ if len > 0 => {
-                reader.piece(way, Piece::Bytes(packet.payload, at));
-                let missing = u64::from(len).saturating_sub(packet.payload.len() as u64);
+                reader.piece(way, Piece::Bytes(said.payload, at));
+                let missing = u64::from(len).saturating_sub(said.payload.len() as u64);
                 if missing > 0 {
                     reader.piece(way, Piece::Gap(missing, at));
                 }
@@ -138,14 +128,14 @@ impl Conversation {
         self.spoken = reader.out.spoken.or(self.spoken);
     }
 
-    fn icmp(&mut self, way: Way, at: Stamp, header: &IcmpHeader, packet: &Decoded<'_>, rows: &mut Rows) {
+    fn icmp(&mut self, way: Way, at: Stamp, header: &IcmpHeader, said: &Said<'_>, rows: &mut Rows) {
         if matches!(self.state, State::Probing(_)) {
             self.state = State::Icmp(Box::default());
         }
         let mut out = Out::new(rows, &self.ends);
         // A fragment that does not complete its datagram has no length.
-        if let (State::Icmp(icmp), Some(len)) = (&mut self.state, packet.payload_len) {
-            icmp.message(way, at, header, packet.payload, len, &mut out);
+        if let (State::Icmp(icmp), Some(len)) = (&mut self.state, said.payload_len) {
+            icmp.message(way, at, header, said.payload, len, &mut out);
         }
     }
 
@@ -205,8 +195,8 @@ struct Reader<'a, 'o> {
 }
 
 impl Reader<'_, '_> {
-    fn segment(&mut self, place: Place, tcp: &TcpHeader, packet: &Decoded<'_>, halves: &mut Pair<Half>) {
-        let Place { way, at, order, .. } = place;
+    fn segment(&mut self, shown: &Shown<'_>, tcp: &TcpHeader, halves: &mut Pair<Half>) {
+        let (way, at, order, said) = (shown.flow.way, shown.at, shown.order, &shown.said);
         let limit = self.out.limits().waiting_flow_bytes;
         let (sender, receiver) = halves.sender_and_receiver(way);
         let (is, back) = (|bit: u8| tcp.flags & bit != 0, way.back());
@@ -215,8 +205,8 @@ impl Reader<'_, '_> {
         receiver.acknowledged(ack, at.ts_ns, order, &mut |piece| self.piece(back, piece));
         // What a reset carries is a diagnostic text, if anything (RFC 9293 section 3.5.3).
         if !is(flag::RST) {
-            let (syn, fin, len) = (is(flag::SYN), is(flag::FIN), packet.payload_len.unwrap_or(0));
-            let segment = Segment { at, seq: tcp.seq, syn, fin, len, payload: packet.payload };
+            let (syn, fin, len) = (is(flag::SYN), is(flag::FIN), said.payload_len.unwrap_or(0));
+            let segment = Segment { at, seq: tcp.seq, syn, fin, len, payload: said.payload };
             sender.push(&segment, limit, &mut |piece| self.piece(way, piece));
             self.out.rows.counters.gaps_at_limit += sender.take_given_up();
         }

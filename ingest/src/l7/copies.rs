@@ -4,7 +4,8 @@
 
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::{decode::Decoded, flow::Observed};
+use super::shown::{Said, Shown};
+use crate::flow::Observed;
 
 /// First packets that are remembered: of connections that began a moment ago.
 const MAX_FIRSTS: usize = 4096;
@@ -47,8 +48,8 @@ impl Default for Firsts {
 
 impl Firsts {
     /// The flow of which this one, in which something is said first in this packet, is a copy. Otherwise it is remembered.
-    pub(super) fn original(&mut self, flow: Observed, ts_ns: i64, packet: &Decoded<'_>) -> Option<Copied> {
-        let said = hash(packet);
+    pub(super) fn original(&mut self, shown: &Shown<'_>) -> Option<Copied> {
+        let (flow, ts_ns, said) = (shown.flow, shown.at.ts_ns, hash(&shown.said));
         let at = usize::try_from(said % MAX_FIRSTS as u64).unwrap_or(0);
         let place = self.places.get_mut(at)?;
         let near = |first: &First| ts_ns.saturating_sub(first.ts_ns).saturating_abs() <= NEAR_NS;
@@ -65,29 +66,27 @@ impl Firsts {
 }
 
 /// What makes a packet the same wherever it is seen: addresses, ports, numbers, and the beginning of what it says.
-fn hash(packet: &Decoded<'_>) -> u64 {
+fn hash(said: &Said<'_>) -> u64 {
     let mut hasher = Xxh3::new();
-    if let Some(ip) = &packet.ip {
-        for address in [ip.src, ip.dst] {
-            match address {
-                std::net::IpAddr::V4(v4) => hasher.update(&v4.octets()),
-                std::net::IpAddr::V6(v6) => hasher.update(&v6.octets()),
-            }
+    for address in [said.ips.0, said.ips.1] {
+        match address {
+            std::net::IpAddr::V4(v4) => hasher.update(&v4.octets()),
+            std::net::IpAddr::V6(v6) => hasher.update(&v6.octets()),
         }
-        hasher.update(&[ip.proto]);
     }
-    for port in [packet.src_port, packet.dst_port].into_iter().flatten() {
+    hasher.update(&[said.ip_proto]);
+    for port in [said.ports.0, said.ports.1].into_iter().flatten() {
         hasher.update(&port.to_be_bytes());
     }
-    if let Some(tcp) = &packet.tcp {
+    if let Some(tcp) = &said.tcp {
         hasher.update(&tcp.seq.to_be_bytes());
         hasher.update(&tcp.ack.to_be_bytes());
     }
-    if let Some(icmp) = &packet.icmp {
+    if let Some(icmp) = &said.icmp {
         hasher.update(&[icmp.kind, icmp.code]);
         hasher.update(&icmp.word.to_be_bytes());
     }
-    hasher.update(&packet.payload_len.unwrap_or(0).to_be_bytes());
-    hasher.update(packet.payload.get(..COMPARED_BYTES).unwrap_or(packet.payload));
+    hasher.update(&said.payload_len.unwrap_or(0).to_be_bytes());
+    hasher.update(said.payload.get(..COMPARED_BYTES).unwrap_or(said.payload));
     hasher.digest()
 }

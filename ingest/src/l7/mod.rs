@@ -29,6 +29,8 @@ mod reassembly;
 mod recognising;
 mod scope;
 mod secrets;
+mod shown;
+mod stage;
 mod stamp;
 mod tap;
 #[cfg(test)]
@@ -38,21 +40,19 @@ mod tests;
 mod text;
 mod waiting;
 
-use conversation::{Conversation, Held, Place};
+use conversation::{Conversation, Held};
 use copies::{Copied, Firsts};
 pub use limits::{L7Counters, L7Limits};
 use out::{Rows, TooMuch};
 pub use protocol::Protocol;
 pub(crate) use protocol::{Hint, at, recognise};
 pub use protocols::PROTOCOLS;
-use reassembly::Order;
+use shown::Shown;
+pub(crate) use stage::Stage;
 pub(crate) use stamp::Stamp;
 pub(crate) use tap::Tap;
 
-use crate::{
-    decode::Decoded,
-    flow::{Ended, FlowTable, Observed, Pair, flag},
-};
+use crate::flow::{Ended, Pair};
 use dissector::End;
 
 /// All conversations of a capture, and their rows.
@@ -64,16 +64,7 @@ pub(crate) struct L7 {
     /// The conversation that makes room next, when too much is held.
     hand: usize,
     firsts: Firsts,
-    /// The latest packet time so far, and packets since one was earlier than one before it.
-    latest_ns: i64,
-    in_order: u32,
 }
-
-/// Packets in order of time, over all flows, after which a capture that was seen to mix its packets is taken for one that does not.
-const ORDERLY_PACKETS: u32 = 128;
-
-/// How far times go back where packets are mixed, ns, at most. Where they go back further, another capture was appended.
-const MIXED_NS: i64 = 1_000_000_000;
 
 /// What is known of a flow's conversation.
 #[derive(Debug, Default)]
@@ -93,14 +84,7 @@ enum Slot {
 
 impl L7 {
     pub(crate) fn new(limits: L7Limits, capture_source: String, node: Option<String>) -> L7 {
-        L7 {
-            slots: Vec::new(),
-            rows: Rows::new(limits, capture_source, node),
-            hand: 0,
-            firsts: Firsts::default(),
-            latest_ns: 0,
-            in_order: ORDERLY_PACKETS,
-        }
+        L7 { slots: Vec::new(), rows: Rows::new(limits, capture_source, node), hand: 0, firsts: Firsts::default() }
     }
 
     /// Rows from now on belong to this segment.
@@ -110,19 +94,12 @@ impl L7 {
 
     /// Takes in a packet of a flow. Returns the place of the protocol that it showed the flow to speak, if it did.
     #[inline]
-    pub(crate) fn packet(
-        &mut self,
-        flows: &FlowTable,
-        flow: &Observed,
-        (at, tap): (Stamp, Tap),
-        packet: &Decoded<'_>,
-    ) -> Option<u8> {
-        let order = self.order(at.ts_ns);
-        let read_at = self.read_at(flows, flow, at.ts_ns, packet)?;
+    pub(crate) fn packet(&mut self, shown: &Shown<'_>) -> Option<u8> {
+        let flow = &shown.flow;
+        let read_at = self.read_at(shown)?;
         let Some(Slot::Read(conversation)) = self.slots.get_mut(read_at) else { return None };
         if read_at == flow.place as usize {
-            let is_reset = packet.tcp.is_some_and(|tcp| tcp.flags & flag::RST != 0) && flows.was_reset(flow.place);
-            conversation.packet(Place { way: flow.way, at, tap, order, is_reset }, packet, &mut self.rows);
+            conversation.packet(shown, &mut self.rows);
         }
         let spoken = conversation.spoken;
         self.account(read_at);
@@ -135,14 +112,20 @@ impl L7 {
         if std::mem::replace(told, spoken) == spoken { None } else { spoken }
     }
 
+    /// Whether nothing more is read of the flow in that place.
+    pub(crate) fn is_silent(&self, place: u32) -> bool {
+        matches!(self.slots.get(place as usize), Some(Slot::Silent))
+    }
+
     /// Where the conversation is read that a packet is of: elsewhere, if its flow is a copy. `None` for what is not read.
     #[inline]
-    fn read_at(&mut self, flows: &FlowTable, flow: &Observed, ts_ns: i64, packet: &Decoded<'_>) -> Option<usize> {
+    fn read_at(&mut self, shown: &Shown<'_>) -> Option<usize> {
+        let (flow, said) = (&shown.flow, &shown.said);
         let at = flow.place as usize;
         if self.slots.len() <= at {
             self.slots.resize_with(at + 1, Slot::default);
         }
-        let says_nothing = packet.payload_len.unwrap_or(0) == 0 && packet.icmp.is_none();
+        let says_nothing = said.says_nothing();
         let begins = match self.slots.get(at)? {
             Slot::Silent => return None,
             Slot::Read(_) => return Some(at),
@@ -162,15 +145,15 @@ impl L7 {
             _ if says_nothing => return None,
             Slot::GivenUp => Pair::default(),
             Slot::Unused => {
-                let copied = self.firsts.original(*flow, ts_ns, packet);
+                let copied = self.firsts.original(shown);
                 if let Some(copied) = copied.filter(|copied| self.is_read(*copied)) {
                     *self.slots.get_mut(at)? = Slot::Copy(copied);
                     return Some(copied.place as usize);
                 }
-                flows.begins(flow.place)
+                shown.begins
             }
         };
-        *self.slots.get_mut(at)? = Slot::Read(Box::new(Conversation::new(flows.ends(flow.place), begins)));
+        *self.slots.get_mut(at)? = Slot::Read(Box::new(Conversation::new(shown.ends, begins)));
         Some(at)
     }
 
@@ -180,24 +163,8 @@ impl L7 {
         matches!(slot, Some(Slot::Read(conversation)) if conversation.flow_id() == copied.flow_id)
     }
 
-    /// Whether packets are in the order in which they passed: as long as their times do not go back.
-    #[inline]
-    fn order(&mut self, ts_ns: i64) -> Order {
-        let back_ns = self.latest_ns.saturating_sub(ts_ns);
-        self.in_order = if (1..=MIXED_NS).contains(&back_ns) { 0 } else { self.in_order.saturating_add(1) };
-        self.latest_ns = if back_ns > MIXED_NS { ts_ns } else { self.latest_ns.max(ts_ns) };
-        if self.in_order < ORDERLY_PACKETS { Order::Mixed } else { Order::Kept }
-    }
-
-    /// Ends the conversations of the flows that have ended.
-    #[inline]
-    pub(crate) fn end_all(&mut self, flows: &mut FlowTable) {
-        while let Some(ended) = flows.take_ended() {
-            self.end(ended);
-        }
-    }
-
-    fn end(&mut self, ended: Ended) {
+    /// Ends the conversation of a flow that has ended.
+    pub(crate) fn end(&mut self, ended: Ended) {
         let Some(Slot::Read(mut conversation)) = self.slots.get_mut(ended.place as usize).map(std::mem::take) else {
             return;
         };

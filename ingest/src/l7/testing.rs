@@ -9,7 +9,10 @@ use arrow::{
 };
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{L7, L7Counters, L7Limits, Stamp, Tap};
+use super::{
+    L7, L7Counters, L7Limits, Stamp, Tap,
+    shown::{Arrivals, shown},
+};
 use crate::{
     decode::Decoded,
     flow::{
@@ -217,6 +220,7 @@ impl Talk {
 #[derive(Debug)]
 pub(crate) struct Capture {
     flows: FlowTable,
+    arrivals: Arrivals,
     l7: L7,
     packets: i64,
 }
@@ -229,7 +233,8 @@ impl Capture {
     pub(crate) fn with(limits: L7Limits) -> Capture {
         let mut flows = FlowTable::new(FlowConfig::default());
         flows.leave_recognition();
-        Capture { flows, l7: L7::new(limits, "file".to_owned(), None), packets: 0 }
+        let l7 = L7::new(limits, "file".to_owned(), None);
+        Capture { flows, arrivals: Arrivals::default(), l7, packets: 0 }
     }
 
     /// A packet, `ms` milliseconds after the beginning.
@@ -246,12 +251,19 @@ impl Capture {
     pub(crate) fn show_at(&mut self, tap: Tap, ms: usize, packet: &Decoded<'_>) {
         let ts_ns = START_NS + i64::try_from(ms).unwrap() * 1_000_000;
         let observed = self.flows.observe(ts_ns, 60, packet).unwrap();
-        self.l7.end_all(&mut self.flows);
+        self.end_all();
         let at = Stamp { ts_ns, packet_id: self.packets };
-        if let Some(app) = self.l7.packet(&self.flows, &observed, (at, tap), packet) {
-            self.flows.set_app(observed.place, app);
+        let order = self.arrivals.order(ts_ns);
+        if let Some(app) = self.l7.packet(&shown(&self.flows, &observed, (at, tap, order), packet).unwrap()) {
+            self.flows.set_app(observed.slot, app);
         }
         self.packets += 1;
+    }
+
+    fn end_all(&mut self) {
+        while let Some(ended) = self.flows.take_ended() {
+            self.l7.end(ended);
+        }
     }
 
     /// What is held now, and what was done.
@@ -262,7 +274,7 @@ impl Capture {
     /// Ends the capture: its rows, in the order they were made, and the counters.
     pub(crate) fn end(mut self) -> (Vec<Row>, L7Counters) {
         self.flows.finish();
-        self.l7.end_all(&mut self.flows);
+        self.end_all();
         let options = FormatOptions::default();
         let mut rows = Vec::new();
         for (table, batch) in self.l7.seal().unwrap() {

@@ -59,6 +59,11 @@ impl<K: PartialEq, R> Waiting<K, R> {
         self.queue.is_empty()
     }
 
+    /// Bytes of memory that keys point to, `each` of them by one.
+    pub(crate) fn keys_size_bytes(&self, each: impl Fn(&K) -> usize) -> usize {
+        self.queue.iter().map(|(key, _)| each(key)).sum()
+    }
+
     /// Bytes of memory held, `each` of them by what a request points to.
     pub(crate) fn size_bytes(&self, each: impl Fn(&R) -> usize) -> usize {
         self.queue.iter().map(|(_, request)| size_of::<(K, R)>() + each(request)).sum()

@@ -119,6 +119,8 @@ struct OpenLog {
     next_statistics_ns: i64,
     /// Bytes at which the last sync was asked for.
     sync_asked_bytes: u64,
+    /// Bytes at which the next look is due, though no tick comes.
+    look_at_bytes: u64,
 }
 
 /// One interface of the source.
@@ -254,6 +256,8 @@ impl Recorder {
         }
         match &self.log {
             Some(log) if log.writer.rows() >= self.config.segment_rows => self.roll(),
+            // Between two ticks more may come in than the budget has to spare.
+            Some(log) if log.writer.bytes() >= log.look_at_bytes => self.look(),
             _ => Ok(()),
         }
     }
@@ -298,8 +302,16 @@ impl Recorder {
         if now_ns >= log.next_statistics_ns {
             self.statistics(Recorded::counts)?;
         }
+        self.look()
+    }
+
+    /// Hands the log to the operating system, and looks whether it is full and whether there is room for more.
+    fn look(&mut self) -> Result<(), RecordError> {
         self.flush()?;
+        let now_ns = self.clock.now_ns();
         let Some(log) = &mut self.log else { return Ok(()) };
+        let limit_bytes = self.config.log_limit_bytes();
+        log.look_at_bytes = log.writer.bytes() + limit_bytes / 8;
         if log.writer.flushed_bytes() - log.sync_asked_bytes >= self.config.sync_bytes {
             log.sync_asked_bytes = log.writer.flushed_bytes();
             self.sync.now();
@@ -307,7 +319,7 @@ impl Recorder {
         let (bytes, age_ns) = (log.writer.bytes(), now_ns.saturating_sub(log.began_ns));
         self.follower.note_written(self.ended_bytes + log.writer.flushed_bytes());
         self.over_budget = self.config.is_over_budget(self.follower.open_bytes());
-        if bytes >= self.config.log_limit_bytes() || age_ns >= self.config.segment_ns {
+        if bytes >= limit_bytes || age_ns >= self.config.segment_ns {
             self.roll()?;
         }
         Ok(())
@@ -399,7 +411,8 @@ impl Recorder {
         self.sync.log(writer.syncer()?);
         self.follower.begin(writer.id());
         let next_statistics_ns = next_statistics(now_ns);
-        self.log = Some(OpenLog { writer, began_ns: now_ns, next_statistics_ns, sync_asked_bytes: 0 });
+        self.log =
+            Some(OpenLog { writer, began_ns: now_ns, next_statistics_ns, sync_asked_bytes: 0, look_at_bytes: 0 });
         Ok(())
     }
 

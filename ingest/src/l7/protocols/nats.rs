@@ -280,7 +280,7 @@ impl Messages for Nats {
     }
 
     fn size_bytes(&self) -> usize {
-        self.waiting.size_bytes(Said::size_bytes)
+        self.waiting.size_bytes(Said::size_bytes) + self.waiting.keys_size_bytes(|(_, key)| key.capacity())
     }
 }
 

@@ -1,4 +1,5 @@
-//! GraphQL over HTTP (graphql.org's "GraphQL over HTTP", and the GraphQL specification of October 2021, section 2).
+//! GraphQL over HTTP (graphql.org's "GraphQL over HTTP", and the GraphQL specification of October 2021, section 2). What is said over
+//! WebSocket is in [`super::websocket`].
 //!
 //! Documents are read by a scanner of our own, one pass without a tree: all that is wanted is whether it is a document, and the
 //! name and fields at its top. Parsers of the ecosystem build the whole tree, of many small allocations, for each request.
@@ -35,9 +36,7 @@ pub(super) fn read(request: &Request, query: Option<&Fields>, body: Option<&str>
         kind if kind.ends_with("json") && body.contains("\"query\"") => {
             let json: Value = serde_json::from_str(body).ok()?;
             // A batch is known by its first operation.
-            let operation = json.as_array().map_or(Some(&json), |batch| batch.first())?;
-            let name = operation.get("operationName").and_then(Value::as_str);
-            document(operation.get("query")?.as_str()?, name)
+            of_json(json.as_array().map_or(Some(&json), |batch| batch.first())?)
         }
         _ => None,
     }
@@ -47,6 +46,11 @@ fn of_parameters(parameters: &Fields) -> Option<Operation> {
     document(parameters.get("query")?, parameters.get("operationName"))
 }
 
+/// What a request in JSON asks for.
+pub(super) fn of_json(request: &Value) -> Option<Operation> {
+    document(request.get("query")?.as_str()?, request.get("operationName").and_then(Value::as_str))
+}
+
 /// The message of the first error that a response tells.
 pub(super) fn first_error(body: &str) -> Option<String> {
     if !body.contains("\"errors\"") {
@@ -54,7 +58,12 @@ pub(super) fn first_error(body: &str) -> Option<String> {
     }
     let json: Value = serde_json::from_str(body).ok()?;
     let response = json.as_array().map_or(Some(&json), |batch| batch.first())?;
-    response.get("errors")?.get(0)?.get("message")?.as_str().map(str::to_owned)
+    message(response.get("errors")?).map(str::to_owned)
+}
+
+/// The message of the first of these errors, or of this one.
+pub(super) fn message(errors: &Value) -> Option<&str> {
+    errors.get(0).unwrap_or(errors).get("message")?.as_str()
 }
 
 /// The operation of that name in a document, or its first one. `None` for what is no document that can be executed.

@@ -312,7 +312,8 @@ impl Messages for Kafka {
         let each = |asked: &Asked| {
             let topics =
                 asked.body.topics.iter().map(|t| size_of::<Topic>() + t.name.as_ref().map_or(0, String::capacity));
-            topics.sum::<usize>() + asked.body.partitions.capacity() * size_of::<(usize, i32)>()
+            let client_id = asked.client_id.as_ref().map_or(0, String::capacity);
+            topics.sum::<usize>() + client_id + asked.body.partitions.capacity() * size_of::<(usize, i32)>()
         };
         self.waiting.size_bytes(each) + self.topic_names.capacity() * (size_of::<([u8; 16], String)>() + NAME_BYTES / 4)
     }

@@ -223,6 +223,7 @@ impl Messages for Sip {
     }
 
     fn size_bytes(&self) -> usize {
-        self.waiting.size_bytes(|asked| asked.said.size_bytes() + text::size_bytes(&asked.provisional))
+        let keys = self.waiting.keys_size_bytes(|(_, call_id, _, method)| call_id.capacity() + method.capacity());
+        keys + self.waiting.size_bytes(|asked| asked.said.size_bytes() + text::size_bytes(&asked.provisional))
     }
 }

@@ -1,7 +1,8 @@
 //! WebSocket (RFC 6455): messages behind an HTTP/1 upgrade, one row each. Fragments are put together, masks taken off, and
-//! permessage-deflate (RFC 7692) undone. What rides on it is not read.
+//! permessage-deflate (RFC 7692) undone. Of what rides on it, GraphQL is read.
 
 mod frame;
+mod graphql;
 mod inflate;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ use inflate::{Inflate, Takeover};
 use wiretape_engine::column::{Bool, I64, Symbol, Text, U16, U32};
 
 use super::{
+    GRAPHQL,
     body::Body,
     row::{Request, Response},
     target,
@@ -52,6 +54,18 @@ call_table! {
         masked: Bool,
         /// Status code of a close frame (RFC 6455 section 7.4); NULL without.
         close_code: Option<U16>,
+        /// Type of a message of GraphQL: subscribe, next, complete, …; before graphql-transport-ws start, data, …. NULL where another protocol or none was agreed on.
+        graphql_type: Option<Symbol>,
+        /// Id that the messages of one GraphQL operation share.
+        graphql_id: Option<Text>,
+        /// GraphQL operation that is asked for: query, mutation or subscription.
+        graphql_operation: Option<Symbol>,
+        /// Its name; NULL for an anonymous one.
+        graphql_name: Option<Text>,
+        /// Its top-level fields, joined by commas.
+        graphql_fields: Option<Text>,
+        /// Message of the first GraphQL error that is told.
+        graphql_error: Option<Text>,
     }
 }
 
@@ -71,6 +85,7 @@ pub(super) struct WebSocket {
     /// Path and query of the upgrade.
     target: Option<String>,
     host: Option<String>,
+    is_graphql: bool,
     sides: Pair<Side>,
 }
 
@@ -125,7 +140,13 @@ impl WebSocket {
             }
         }
         let host = request.and_then(|r| r.authority.as_deref()).and_then(target::host);
-        WebSocket { client, target: request.map(|r| r.target.clone()), host: host.map(str::to_ascii_lowercase), sides }
+        WebSocket {
+            client,
+            target: request.map(|r| r.target.clone()),
+            host: host.map(str::to_ascii_lowercase),
+            is_graphql: response.said.fields.get("sec-websocket-protocol").is_some_and(graphql::is_spoken),
+            sides,
+        }
     }
 
     fn read(&mut self, chunk: Chunk<'_>, out: &mut Out<'_>) {
@@ -180,11 +201,16 @@ impl WebSocket {
             body = said;
         }
         let shown = body.show(None, out.limits().body_bytes);
+        let graphql = shown.as_ref().filter(|_| self.is_graphql).and_then(|shown| graphql::read(&shown.text));
+        if graphql.is_some() {
+            out.speaks(GRAPHQL.name);
+        }
+        let operation = graphql.as_ref().and_then(|said| said.operation.as_ref());
         let status = close_code.map(|code| code.to_string());
         let half = Some(message.half);
         out.emit_one_way::<WebSocketBuilder>(
             &Call {
-                app_proto: WEBSOCKET.name,
+                app_proto: if graphql.is_some() { GRAPHQL.name } else { WEBSOCKET.name },
                 client: self.client,
                 request: half.filter(|_| is_request),
                 response: half.filter(|_| !is_request),
@@ -205,6 +231,12 @@ impl WebSocket {
                 compressed: message.compressed,
                 masked: message.masked,
                 close_code,
+                graphql_type: graphql.as_ref().map(|said| said.kind),
+                graphql_id: graphql.as_ref().and_then(|said| said.id.as_deref()),
+                graphql_operation: operation.map(|operation| operation.operation),
+                graphql_name: operation.and_then(|operation| operation.name.as_deref()),
+                graphql_fields: operation.map(|operation| operation.fields.as_str()),
+                graphql_error: graphql.as_ref().and_then(|said| said.error.as_deref()),
             },
         );
     }

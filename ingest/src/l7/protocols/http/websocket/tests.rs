@@ -171,3 +171,40 @@ fn hostile_input_is_bounded() {
     assert_eq!(shown[1..], [["true", "true"], ["", "true"], ["false", "false"]]);
     assert_eq!(rows[1]["payload"].len(), 64 << 10);
 }
+
+/// Proves that what rides on a connection on which a subprotocol of GraphQL was agreed is read, with its operations and errors, and that
+/// what is no message of it stays one of WebSocket, as does everything where nothing was agreed on.
+#[test]
+fn graphql_is_read_where_it_was_agreed_on() {
+    let talk = |agreed: &str| {
+        upgraded(agreed)
+            .client(asks(0x81, br#"{"type":"connection_init"}"#))
+            .client(asks(
+                0x81,
+                br#"{"id":"1","type":"subscribe","payload":{"query":"subscription S { added { id } }"}}"#,
+            ))
+            .server(says(0x81, br#"{"id":"1","type":"next","payload":{"data":null,"errors":[{"message":"late"}]}}"#))
+            .server(says(0x81, br#"{"id":"1","type":"error","payload":[{"message":"no"},{"message":"x"}]}"#))
+            .server(says(0x81, br#"{"id":"2","type":"error","payload":{"message":"old"}}"#))
+            .server(says(0x81, br#"{"type":"rows"}"#))
+            .server(says(0x82, b"\0"))
+            .rows()
+    };
+    let columns = ["app_proto", "graphql_type", "graphql_id", "graphql_name", "graphql_fields", "graphql_error"];
+    let rows = talk("Sec-WebSocket-Protocol: graphql-transport-ws\r\n");
+    assert_eq!(
+        select(&rows[1..], &columns),
+        [
+            ["graphql", "connection_init", "", "", "", ""],
+            ["graphql", "subscribe", "1", "S", "added", ""],
+            ["graphql", "next", "1", "", "", "late"],
+            ["graphql", "error", "1", "", "", "no"],
+            ["graphql", "error", "2", "", "", "old"],
+            ["websocket", "", "", "", "", ""],
+            ["websocket", "", "", "", "", ""],
+        ]
+    );
+    for rows in ["", "Sec-WebSocket-Protocol: chat\r\n"].map(talk) {
+        assert!(rows[1..].iter().all(|row| row["app_proto"] == "websocket"), "{rows:?}");
+    }
+}
