@@ -23,6 +23,7 @@ mod error;
 pub mod export;
 mod follow;
 mod group;
+pub mod kfl;
 mod leaf;
 mod limit;
 mod names;
