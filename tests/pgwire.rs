@@ -132,6 +132,10 @@ fn psql_shows_where_an_error_is() {
     assert_eq!(lines[1], "LINE 1: select scr_ip from packets");
     assert_eq!(lines[2], format!("{}^", " ".repeat("LINE 1: select ".len())));
     assert!(lines[3].starts_with("HINT:") && lines[3].contains("src_ip"), "{text}");
+    let wrong = "select 1 from packets where bpf('tcp prot 80')";
+    let output = server.psql(&["-c", wrong]).stdin(Stdio::null()).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains(&format!("\nLINE 1: {wrong}\n{}^\n", " ".repeat("LINE 1: ".len() + 37))), "{text}");
     // The session goes on.
     let both = server.psql(&["-At", "-c", "select nope from packets", "-c", "select 1"]).output().unwrap();
     assert_eq!(String::from_utf8(both.stdout).unwrap(), "1\n");
@@ -245,6 +249,14 @@ fn a_driver_prepares_binds_and_reads_binary() {
         }
         let rows = client.query("select count(*) from packets where src_ip = $1", &[&"10.20.1.47"]).await.unwrap();
         assert!(rows[0].get::<_, i64>(0) > 1000);
+        // A filter is a parameter like any other; its type is told without a hint.
+        let filtered = client.prepare("select count(*) from packets where bpf($1)").await.unwrap();
+        for (filter, least) in [("vlan and udp port 53", 100), ("tcp", 10_000), ("tcp and udp", 0)] {
+            let rows = client.query(&filtered, &[&filter]).await.unwrap();
+            assert!(rows[0].get::<_, i64>(0) >= least, "{filter}");
+        }
+        let error = client.query(&filtered, &[&"tcp prot 80"]).await.unwrap_err();
+        assert_eq!(error.code().unwrap().code(), "42601");
         let error = client.query("select nope from packets", &[]).await.unwrap_err();
         assert_eq!(error.code().unwrap().code(), "42703");
         let rows = client.query("select 1::bigint", &[]).await.unwrap();

@@ -1,5 +1,5 @@
 //! Any text as a capture filter, compiled for any link type: what compiles is a program that the kernel would take, and runs
-//! over any packet.
+//! over any packet; and what the packet's columns say of the filter is never what its bytes deny.
 //!
 //! | offset | size | field |
 //! |---|---|---|
@@ -10,8 +10,15 @@
 
 use libfuzzer_sys::fuzz_target;
 use wiretape_fuzz::{
-    bpf::{self, Insn},
+    bpf::{
+        self, Insn,
+        columns::{Row, bounds},
+    },
     seeds,
+};
+use wiretape_ingest::{
+    Frame,
+    decode::{DecodeLimits, Decoder},
 };
 
 /// Scratch words of the machine.
@@ -34,12 +41,39 @@ fuzz_target!(init: seeds::write(seeds::filter), |data: &[u8]| {
         check(program.instructions());
         let passes = program.matches(packet, packet.len() as u32);
         assert_eq!(passes, program.matches(packet, packet.len() as u32));
+        check_columns(&filter, u16::from(*link_type), packet, passes);
     }
     if let Ok(instructions) = bpf::compile_for_socket(&filter, u16::from(*link_type)) {
         check(&instructions);
         assert!(instructions.len() <= bpf::KERNEL_MAX_INSTRUCTIONS);
     }
 });
+
+/// Where `must` holds of a packet's columns the filter passes it, and where `may` does not it does not.
+fn check_columns(filter: &bpf::Expr, link_type: u16, data: &[u8], passes: bool) {
+    let mut decoder = Decoder::new(DecodeLimits::default());
+    let orig_len = data.len() as u32;
+    let decoded = decoder.decode(&Frame { ts_ns: 0, interface: 0, link_type, orig_len, data, direction: None });
+    let mut layers = String::new();
+    let layers = decoded.layers.names(&mut layers);
+    let row = Row {
+        layers: Some(layers).filter(|layers| !layers.is_empty()),
+        src_ip: decoded.ip.map(|ip| ip.src),
+        dst_ip: decoded.ip.map(|ip| ip.dst),
+        src_mac: decoded.src_mac,
+        dst_mac: decoded.dst_mac,
+        ip_proto: decoded.ip.map(|ip| ip.proto),
+        src_port: decoded.src_port,
+        dst_port: decoded.dst_port,
+        tcp_flags: decoded.tcp.map(|tcp| tcp.flags),
+        icmp_type: decoded.icmp.map(|icmp| icmp.kind),
+        icmp_code: decoded.icmp.map(|icmp| icmp.code),
+        orig_len,
+    };
+    let bounds = bounds(filter);
+    assert!(!bounds.must.holds(&row) || passes, "{filter:?} does not pass {row:?}");
+    assert!(bounds.may.holds(&row) || !passes, "{filter:?} passes {row:?}");
+}
 
 /// What the kernel asks of a program before it takes it: jumps stay within it, scratch words are there, nothing is divided by
 /// a constant zero, and the last instruction returns.

@@ -1,7 +1,7 @@
 //! Frames in, rows out: decode, flow table and builders behind one call. Synchronous, and a pure function of the frames
 //! it was given and the segment boundaries.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use arrow::{
     array::{ArrayRef, DictionaryArray, Int32Array, RecordBatch, StringArray},
@@ -11,7 +11,7 @@ use wiretape_engine::{Error, Result, TableDef};
 
 use crate::{
     Frame,
-    decode::{DecodeLimits, Decoded, Decoder},
+    decode::{DecodeLimits, Decoded, Decoder, Layers},
     flow::{FlowConfig, FlowTable, Observed},
     l7::{L7Counters, L7Limits, Stage, Stamp, Tap},
     tables::{DISSECTION, DissectionBuilder, PACKETS, PacketBuilder, PacketRow, dissection_row},
@@ -64,11 +64,38 @@ pub struct Pipeline {
     names: Names,
 }
 
-/// Reused text of the two columns that are sets of names.
+/// Sets of layers whose text is kept. Traffic has some dozens; made-up headers may have any number.
+const MAX_LAYER_TEXTS: usize = 1024;
+
+/// Reused text of the columns that are sets of names.
 #[derive(Debug, Default)]
 struct Names {
     tunnel: String,
     anomalies: String,
+    layers: LayerTexts,
+}
+
+/// The names of each set of layers seen. Nearly every packet has the same one as the packet before.
+#[derive(Debug, Default)]
+struct LayerTexts {
+    of: HashMap<Layers, String>,
+    last: Layers,
+    text: String,
+}
+
+impl LayerTexts {
+    /// The names of `layers`; `None` when there are none.
+    fn text(&mut self, layers: Layers) -> Option<&str> {
+        if layers != self.last {
+            self.last = layers;
+            if self.of.len() >= MAX_LAYER_TEXTS {
+                self.of.clear();
+            }
+            let text = self.of.entry(layers).or_insert_with(|| layers.names(&mut String::new()).to_owned());
+            self.text.clone_from(text);
+        }
+        (!layers.is_empty()).then_some(self.text.as_str())
+    }
 }
 
 /// The rows of one segment.
@@ -251,7 +278,7 @@ struct Context<'a> {
 }
 
 fn row<'a>(frame: &Frame<'_>, d: &Decoded<'_>, context: &Context<'a>, names: &'a mut Names) -> PacketRow<'a> {
-    let Names { tunnel, anomalies } = names;
+    let Names { tunnel, anomalies, layers } = names;
     let tunnel = d.tunnel.map(|t| t.name(tunnel));
     let anomalies = (!d.anomalies.is_empty()).then(|| d.anomalies.names(anomalies));
     let ip = d.ip.as_ref();
@@ -271,6 +298,7 @@ fn row<'a>(frame: &Frame<'_>, d: &Decoded<'_>, context: &Context<'a>, names: &'a
         dst_mac: d.dst_mac,
         vlan_id: d.vlan_id,
         eth_type: d.eth_type,
+        layers: layers.text(d.layers),
         tunnel,
         ip_version: ip.map(|i| i.version()),
         src_ip: ip.map(|i| i.src),

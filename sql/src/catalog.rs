@@ -11,13 +11,13 @@ use datafusion::{
     catalog::{CatalogProvider, CatalogProviderList, MemoryCatalogProvider, SchemaProvider, TableProvider},
     error::{DataFusionError, Result},
 };
-use wiretape_engine::{ColumnGroup, TableDef, View};
+use wiretape_engine::{ColumnDef, ColumnGroup, TableDef, View};
 
 use crate::{
     Database,
     config::ScanOptions,
     system::{self, Facts},
-    table::{self, grouped},
+    table::{self, CALL_ID, FLOW_ID, PACKET_ID, grouped},
 };
 
 /// The one catalog.
@@ -26,6 +26,20 @@ pub const CATALOG: &str = "wiretape";
 pub const PUBLIC: &str = "public";
 /// The schema that says what is stored.
 pub const SYSTEM: &str = "system";
+
+/// The columns that name rows. A table's key is the first of these that it has: packets and calls name their flow as well.
+const KEYS: [&str; 3] = [PACKET_ID, CALL_ID, FLOW_ID];
+
+/// A table or view whose rows have a key.
+#[derive(Debug, Clone)]
+pub(crate) struct KeyedTable {
+    /// Its name in SQL.
+    pub(crate) name: &'static str,
+    /// Its columns as SQL shows them.
+    pub(crate) columns: Vec<ColumnDef>,
+    /// The column that names one row.
+    pub(crate) key: &'static str,
+}
 
 /// Which version of the database a schema shows.
 #[derive(Debug, Clone)]
@@ -45,7 +59,8 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    fn view(&self) -> Result<Arc<View>> {
+    /// The version that it shows.
+    pub(crate) fn view(&self) -> Result<Arc<View>> {
         match &self.version {
             Version::Newest => self.database.db().view().map_err(|e| DataFusionError::External(Box::new(e))),
             Version::Pinned(view) => Ok(Arc::clone(view)),
@@ -60,6 +75,21 @@ impl Source {
     /// The views over several stored tables, in the public schema.
     fn groups(&self) -> Vec<&'static ColumnGroup> {
         grouped::groups(self.database.db().tables())
+    }
+
+    /// A table or view of the public schema.
+    pub(crate) fn public_table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        self.stored_table(false, name)
+    }
+
+    /// The tables and views of the public schema that have a column which names one row; views before the tables that they
+    /// are of.
+    pub(crate) fn keyed_tables(&self) -> Vec<KeyedTable> {
+        let views = self.groups().into_iter().map(|group| (group.view, grouped::columns(group)));
+        let tables = self.stored(false).map(|table| (table.name, table::shown_columns(table)));
+        let key = |columns: &[ColumnDef]| KEYS.iter().copied().find(|key| columns.iter().any(|c| c.name == *key));
+        let keyed = |(name, columns): (_, Vec<ColumnDef>)| key(&columns).map(|key| KeyedTable { name, columns, key });
+        views.chain(tables).filter_map(keyed).collect()
     }
 
     fn stored_table(&self, system: bool, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {

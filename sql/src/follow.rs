@@ -31,7 +31,7 @@ use wiretape_engine::{TableDef, View};
 use crate::{
     Ast, Outcome, Session, SqlError, Statement,
     error::locate,
-    table::{ENDS, PART, grouped},
+    table::{CALL_ID, ENDS, PACKET_ID, PART, grouped},
 };
 
 /// Ids asked for at a time.
@@ -73,12 +73,6 @@ struct Known {
     rows: u64,
 }
 
-/// The column that numbers packets in the order they came.
-const ROW_ID: &str = "packet_id";
-
-/// The key of tables that share their first columns.
-const CALL_ID: &str = "call_id";
-
 impl Session {
     /// Begins to follow a query: rows that are there already are not given. Refuses what is more than a selection from one
     /// table.
@@ -98,7 +92,7 @@ impl Session {
         let conditions = match (seen.news(&view)?, &seen) {
             (News::Ids(ids), _) if ids.is_empty() => Vec::new(),
             (News::Ids(ids), _) => {
-                vec![format!("{alias}.{ROW_ID} >= {} and {alias}.{ROW_ID} < {}", ids.start, ids.end)]
+                vec![format!("{alias}.{PACKET_ID} >= {} and {alias}.{PACKET_ID} < {}", ids.start, ids.end)]
             }
             (News::Keys(keys), Seen::Keys(Keys { key, .. })) => {
                 let list = |keys: &[i64]| keys.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
@@ -261,14 +255,14 @@ impl Seen {
         match table.part_key {
             Some(key) => keys(key, &|t: &TableDef| t.name == name),
             None if table.group.is_some() => keys(CALL_ID, &|t: &TableDef| t.name == name),
-            None => table.column(ROW_ID).map(|_| Seen::Below(table, 0)),
+            None => table.column(PACKET_ID).map(|_| Seen::Below(table, 0)),
         }
     }
 
     /// The column by which rows that come together are sorted.
     fn order(&self) -> Option<&'static str> {
         match self {
-            Seen::Below(..) => Some(ROW_ID),
+            Seen::Below(..) => Some(PACKET_ID),
             Seen::Keys(Keys { key: CALL_ID, .. }) => Some(CALL_ID),
             Seen::Keys(_) => None,
         }

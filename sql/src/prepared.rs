@@ -10,7 +10,7 @@ use datafusion::{
 };
 use wiretape_engine::View;
 
-use crate::{CopyOut, CopyPlan, SqlError, Statement, copy::Capture, names::OutputNames};
+use crate::{CopyOut, CopyPlan, SqlError, Statement, catalog::Source, copy::Capture, filters, names::OutputNames};
 
 /// A planned statement. It may be run any number of times, each time over the newest version of the database.
 #[derive(Debug)]
@@ -30,11 +30,14 @@ pub struct QueryPlan {
     pub(crate) plan: LogicalPlan,
     pub(crate) state: SessionState,
     pub(crate) view: Arc<View>,
+    pub(crate) source: Source,
     /// The names its rows have for the client, by their places in `plan`.
     pub(crate) names: OutputNames,
     pub(crate) schema: SchemaRef,
     /// Whether the query was cut down to its `packet_id`, for a capture file.
     pub(crate) packet_ids: Option<Capture>,
+    /// The calls of filter functions in its text, and what stands in their places.
+    pub(crate) expanded: Vec<(String, Expr)>,
 }
 
 /// A setting and its new value.
@@ -97,7 +100,7 @@ const MAX_PARAMETERS: usize = 65535;
 fn parameter_types(plan: &LogicalPlan) -> Result<Vec<Option<DataType>>, SqlError> {
     let mut types: Vec<Option<DataType>> = Vec::new();
     for (name, data_type) in plan.get_parameter_types()? {
-        let Some(number) = name.strip_prefix('$').and_then(|n| n.parse::<usize>().ok()).filter(|n| *n > 0) else {
+        let Some(number) = parameter_number(&name) else {
             return Err(SqlError::new("42P02", format!("there is no parameter {name}")));
         };
         if number > MAX_PARAMETERS {
@@ -110,12 +113,22 @@ fn parameter_types(plan: &LogicalPlan) -> Result<Vec<Option<DataType>>, SqlError
             *slot = data_type;
         }
     }
+    for number in filters::parameters(plan)? {
+        if let Some(slot @ None) = types.get_mut(number - 1) {
+            *slot = Some(DataType::Utf8);
+        }
+    }
     for number in counting_parameters(plan)? {
         if let Some(slot @ None) = types.get_mut(number - 1) {
             *slot = Some(DataType::Int64);
         }
     }
     Ok(types)
+}
+
+/// The number in `$1`, from 1.
+pub(crate) fn parameter_number(id: &str) -> Option<usize> {
+    id.strip_prefix('$').and_then(|n| n.parse::<usize>().ok()).filter(|n| *n > 0)
 }
 
 /// Parameters that stand alone as a `LIMIT` or `OFFSET`: the planner gives them no type, but they count rows.
@@ -126,7 +139,7 @@ fn counting_parameters(plan: &LogicalPlan) -> Result<Vec<usize>, SqlError> {
             for expr in [&limit.skip, &limit.fetch].into_iter().flatten() {
                 expr.apply(|e| {
                     if let Expr::Placeholder(p) = e {
-                        numbers.extend(p.id.strip_prefix('$').and_then(|n| n.parse::<usize>().ok()).filter(|n| *n > 0));
+                        numbers.extend(parameter_number(&p.id));
                     }
                     Ok(TreeNodeRecursion::Continue)
                 })?;

@@ -18,7 +18,7 @@ use datafusion::{
     error::DataFusionError,
     execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder, context::SessionContext},
     logical_expr::LogicalPlan,
-    physical_plan::{execute_stream, stream::RecordBatchStreamAdapter},
+    physical_plan::{ExecutionPlan, execute_stream, stream::RecordBatchStreamAdapter},
     prelude::SessionConfig,
     sql::parser::Statement as DfStatement,
 };
@@ -32,6 +32,7 @@ use crate::{
     cooperate::CooperativeJoins,
     copy,
     error::Scope,
+    filters,
     group::GroupByCode,
     limit::{self, Deadline},
     names, retired, statement, table, udf,
@@ -55,6 +56,14 @@ impl std::fmt::Debug for Session {
 pub(crate) struct Pinned {
     pub(crate) state: SessionState,
     pub(crate) view: Arc<View>,
+    pub(crate) source: Source,
+}
+
+/// A query that runs.
+pub(crate) struct Begun {
+    pub(crate) rows: SendableRecordBatchStream,
+    pub(crate) physical: Arc<dyn ExecutionPlan>,
+    pub(crate) logical: LogicalPlan,
 }
 
 impl Session {
@@ -72,6 +81,9 @@ impl Session {
         context.register_catalog(catalog::CATALOG, catalog::newest(&source));
         for function in udf::UDFS {
             context.register_udf(function.udf());
+        }
+        for function in filters::FILTERS {
+            context.register_udf(filters::udf(*function));
         }
         let time_limit = Mutex::new(database.config().time_limit);
         Session { database, context, use_index: AtomicBool::new(options.use_index), time_limit }
@@ -160,17 +172,18 @@ impl Session {
             Source { database: Arc::clone(&self.database), version: Version::Pinned(Arc::clone(&view)), options };
         let mut state = self.context.state();
         let below: Arc<dyn CatalogProviderList> = Arc::clone(state.catalog_list());
-        state.register_catalog_list(catalog::pinned(&below, source));
+        state.register_catalog_list(catalog::pinned(&below, source.clone()));
         table::register_udfs(&mut state, &view)?;
-        Ok(Pinned { state, view })
+        Ok(Pinned { state, view, source })
     }
 
     /// Plans `ast`, whose text is that of `statement`.
     pub(crate) async fn plan_query(&self, statement: &Statement, ast: &DfStatement) -> Result<QueryPlan, SqlError> {
-        let Pinned { state, view } = self.pin()?;
+        let Pinned { state, view, source } = self.pin()?;
         let scope = Scope { text: &statement.text, state: Some(&state), memory_limit: self.memory_limit() };
         let (plan, names) = names::plan(&state, ast.clone()).await.map_err(|e| scope.explain(&e))?;
         refuse_writing_plan(&plan, &statement.text)?;
+        let (plan, expanded) = filters::expand(plan, &source).map_err(|e| scope.explain(&e))?;
         // Type errors belong to planning, but parameters without a type would be taken for one.
         let plan = if plan.get_parameter_types()?.is_empty() {
             state
@@ -181,7 +194,17 @@ impl Session {
             plan
         };
         let schema = names.schema(plan.schema().as_arrow());
-        Ok(QueryPlan { statement: statement.clone(), plan, state, view, names, schema, packet_ids: None })
+        Ok(QueryPlan {
+            statement: statement.clone(),
+            plan,
+            state,
+            view,
+            source,
+            names,
+            schema,
+            packet_ids: None,
+            expanded,
+        })
     }
 
     /// Starts a query over the newest version of the database, and returns when its first rows are there or are long
@@ -225,20 +248,32 @@ impl Session {
         query: &QueryPlan,
         params: Vec<ScalarValue>,
     ) -> Result<SendableRecordBatchStream, SqlError> {
+        Ok(self.begin(query, params).await?.rows)
+    }
+
+    /// As [`start`](Self::start), with the plans that run.
+    pub(crate) async fn begin(&self, query: &QueryPlan, params: Vec<ScalarValue>) -> Result<Begun, SqlError> {
         let mut state = query.state.clone();
         state.mark_start_execution(); // now() is when this run began, not when the statement was planned
         let scope = Scope { text: &query.statement.text, state: Some(&query.state), memory_limit: self.memory_limit() };
-        let start = async {
-            let plan = query.plan.clone();
-            let plan = if params.is_empty() { plan } else { plan.with_param_values(ParamValues::from(params))? };
-            let physical = state.create_physical_plan(&plan).await?;
-            execute_stream(physical, state.task_ctx())
+        let begin = async {
+            let logical = match params.is_empty() {
+                true => query.plan.clone(),
+                false => {
+                    let bound = query.plan.clone().with_param_values(ParamValues::from(params))?;
+                    filters::expand(bound, &query.source)?.0
+                }
+            };
+            let physical = state.create_physical_plan(&logical).await?;
+            let rows = execute_stream(Arc::clone(&physical), state.task_ctx())?;
+            Ok((rows, physical, logical))
         };
-        let stream = start.await.map_err(|e| scope.explain(&e))?;
+        let (rows, physical, logical) = begin.await.map_err(|e| scope.explain(&e))?;
         let memory_limit = self.memory_limit();
         let explain = move |e| DataFusionError::from(Scope { text: "", state: None, memory_limit }.explain(&e));
-        let stream = names::renamed(stream, &query.names);
-        Ok(Box::pin(RecordBatchStreamAdapter::new(stream.schema(), stream.map_err(explain))))
+        let rows = names::renamed(rows, &query.names);
+        let rows = Box::pin(RecordBatchStreamAdapter::new(rows.schema(), rows.map_err(explain)));
+        Ok(Begun { rows, physical, logical })
     }
 
     pub(crate) fn memory_limit(&self) -> usize {

@@ -16,6 +16,7 @@ use crate::{End, Failure, cli::Global, units::count};
 #[command(after_help = "\
   wiretape export --where \"src_ip = '10.20.1.47' and dst_port = 443\" -w upload.pcap
   wiretape export --where \"flow_id = 4294967297\" -w - | wireshark -k -i -
+  wiretape export --bpf \"host 10.20.1.47 and tcp port 443\" -w upload.pcap
   wiretape export --format parquet -o packets/   for notebooks, in date=/hour= folders
 
 The predicate is SQL over the columns of the table packets. Packets come in time order, with
@@ -24,6 +25,9 @@ pub(crate) struct Args {
     /// Which packets: an SQL predicate [default: all]
     #[arg(long = "where", value_name = "PREDICATE")]
     predicate: Option<String>,
+    /// Which packets: a filter as tcpdump takes it; with --where, those that both select
+    #[arg(long, value_name = "FILTER")]
+    bpf: Option<String>,
     /// The capture file to write; - is standard output
     #[arg(long, short, value_name = "FILE", required_unless_present = "out_dir", conflicts_with = "out_dir")]
     write: Option<PathBuf>,
@@ -64,24 +68,50 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result<End, Failure> {
     })
 }
 
-/// A `COPY`, and where in it the user's predicate is.
+/// A `COPY`, and where in it the user's predicates are.
 #[derive(Debug)]
 struct Copy {
     text: String,
     format: ExportFormat,
-    predicate: String,
-    predicate_at: usize,
+    parts: Vec<Part>,
+}
+
+/// What the user wrote, and how many characters of the `COPY` stand before it.
+#[derive(Debug)]
+struct Part {
+    text: String,
+    at: usize,
 }
 
 impl Copy {
     /// Errors point into what the user wrote, not into what was written around it.
     fn explain(&self, mut error: SqlError) -> Failure {
-        let len = self.predicate.chars().count();
-        let inside =
-            error.position.and_then(|p| p.checked_sub(self.predicate_at)).filter(|p| (1..=len + 1).contains(p));
-        error.position = inside;
-        Failure::in_sql(error, &self.predicate, 0)
+        let inside = |part: &Part| {
+            let len = part.text.chars().count();
+            error.position.and_then(|p| p.checked_sub(part.at)).filter(|p| (1..=len + 1).contains(p))
+        };
+        let found = self.parts.iter().find_map(|part| Some((part, inside(part)?)));
+        error.position = found.map(|(_, position)| position);
+        Failure::in_sql(error, found.map_or("", |(part, _)| part.text.as_str()), 0)
     }
+}
+
+/// Writes the condition that the arguments make, after a `select … from packets`.
+fn push_condition(args: &Args, text: &mut String) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let mut before = " where ";
+    // On a line of its own ends a predicate, should it end in a comment.
+    let predicate = args.predicate.as_ref().filter(|p| !p.is_empty()).map(|p| ("(", p.clone(), "\n)"));
+    let filter = args.bpf.as_ref().map(|filter| ("bpf('", filter.replace('\'', "''"), "')"));
+    for (open, written, close) in predicate.into_iter().chain(filter) {
+        text.push_str(before);
+        text.push_str(open);
+        parts.push(Part { at: text.chars().count(), text: written.clone() });
+        text.push_str(&written);
+        text.push_str(close);
+        before = " and ";
+    }
+    parts
 }
 
 fn statement(args: &Args) -> Result<Copy, Failure> {
@@ -94,15 +124,7 @@ fn statement(args: &Args) -> Result<Copy, Failure> {
         }
     };
     let mut text = format!("copy (select {columns} from packets");
-    let predicate = args.predicate.clone().unwrap_or_default();
-    let mut predicate_at = 0;
-    if !predicate.is_empty() {
-        text.push_str(" where (");
-        predicate_at = text.chars().count();
-        text.push_str(&predicate);
-        // On a line of its own, should the predicate end in a comment.
-        text.push_str("\n)");
-    }
+    let parts = push_condition(args, &mut text);
     text.push_str(") to ");
     match (&args.out_dir, &args.write) {
         (Some(dir), _) => {
@@ -113,7 +135,7 @@ fn statement(args: &Args) -> Result<Copy, Failure> {
         }
         _ => text.push_str(&format!("stdout (format {})", name(format))),
     }
-    Ok(Copy { text, format, predicate, predicate_at })
+    Ok(Copy { text, format, parts })
 }
 
 fn name(format: ExportFormat) -> &'static str {

@@ -6,7 +6,11 @@ use std::{
 };
 
 use super::{database, results};
-use crate::{End, Failure, cli::Global, output::Format};
+use crate::{
+    End, Failure,
+    cli::Global,
+    output::{Format, Stdout, write_report},
+};
 
 /// Run SQL and print the result
 #[derive(Debug, clap::Args)]
@@ -16,6 +20,7 @@ use crate::{End, Failure, cli::Global, output::Format};
   wiretape query --format parquet -o flows.parquet \"select * from flows\"
   wiretape query \"copy (select * from packets where dst_port = 53) to 'dns.pcap'\"
 
+  wiretape query --explain \"select count(*) from packets where bpf('host 10.20.1.47')\"
   wiretape query --follow \"select ts, src_ip, dst_ip from packets where dst_port = 53\"
   wiretape query --follow \"select ts, src_ip, host, path from http where status_code >= 500\"
 
@@ -34,6 +39,9 @@ pub(crate) struct Args {
     /// Go on giving rows as they come, until Ctrl-C; flows come when they end
     #[arg(long, conflicts_with = "output")]
     follow: bool,
+    /// Run the query and show what was understood and read instead of its rows
+    #[arg(long, conflicts_with_all = ["follow", "output"])]
+    explain: bool,
     /// Write the rows to a file
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -45,9 +53,13 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result<End, Failure> {
     let database = database::open(&global.db_dir()?, global, database::anywhere())?;
     database::run(global, async {
         let session = database.session();
-        match args.follow {
-            true => results::follow(&session, &sql, &target).await?,
-            false => results::run(&session, &sql, &target).await?,
+        match args {
+            Args { explain: true, .. } => {
+                let report = session.report(&sql).await.map_err(|e| Failure::in_sql(e, &sql, 0))?;
+                write_report(&report, &mut Stdout::new())?;
+            }
+            Args { follow: true, .. } => results::follow(&session, &sql, &target).await?,
+            _ => results::run(&session, &sql, &target).await?,
         }
         Ok(End::Done)
     })

@@ -2,6 +2,7 @@
 //! the table's first rows is written as the batches come, so a result of any size takes the memory of one batch.
 
 mod plan;
+mod report;
 mod stdout;
 mod table;
 mod text;
@@ -21,6 +22,7 @@ use parquet::{
 use wiretape_sql::unique_names;
 
 pub(crate) use plan::PlanWriter;
+pub(crate) use report::write_report;
 pub(crate) use stdout::{Stdout, pipe_is_closed};
 pub(crate) use table::{Layout, TableWriter};
 

@@ -1,9 +1,13 @@
 //! The filter compiler against tcpdump: the same packets for every filter, and the same filters refused.
 
+mod columns;
 mod crafted;
 mod filters;
 mod generator;
 mod packets;
+mod page;
+mod queries;
+mod removed;
 
 use std::{
     collections::BTreeMap,

@@ -131,3 +131,24 @@ fn rows_in(path: &Path) -> i64 {
     assert!(reader.schema().column_with_name("src_ip").is_some());
     reader.metadata().file_metadata().num_rows()
 }
+
+/// Proves that --bpf selects what tcpdump selects, that it joins --where, and that a mistake is shown in the filter.
+#[test]
+fn a_filter_selects_what_tcpdump_does() {
+    let desk = Desk::with_packets();
+    let filter = "vlan and udp port 53";
+    desk.run(&["export", "-q", "--bpf", filter, "-w", "dns.pcap"]).ok();
+    let bytes = |name: &str| frames::read(&desk.path(name)).into_iter().map(|f| f.data).collect::<Vec<_>>();
+    if tool("tcpdump") {
+        let mut tcpdump = Command::new("tcpdump");
+        tcpdump.arg("-r").arg(desk.path("office.pcap")).arg("-w").arg(desk.path("theirs.pcap")).arg(filter);
+        run(&mut tcpdump);
+        assert!(bytes("dns.pcap") == bytes("theirs.pcap"));
+    }
+    desk.run(&["export", "-q", "--bpf", filter, "--where", "dst_port = 53", "-w", "asked.pcap"]).ok();
+    let asked = bytes("asked.pcap").len();
+    assert_eq!(desk.value("select count(*) from packets where dst_port = 53"), asked.to_string());
+    assert!(asked > 10 && asked < bytes("dns.pcap").len());
+    let ran = desk.run(&["export", "--bpf", "vlan and prot 53", "-w", "x.pcap"]).failed_saying(&[]);
+    assert!(ran.stderr.contains("\n  vlan and prot 53\n           ^"), "{}", ran.stderr);
+}

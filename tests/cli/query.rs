@@ -193,3 +193,22 @@ fn a_database_is_found_by_a_path_that_goes_up_and_down() {
     ]);
     assert!(ran.ok().text().ends_with("000\n"), "all have a length");
 }
+
+/// Proves that --explain says what a filter was understood as and what was read: nothing but bitmaps where columns decide.
+#[test]
+fn a_report_says_what_was_understood_and_read() {
+    let desk = Desk::with_packets();
+    let filter = "host 203.0.113.66 and tcp port 80";
+    let sql = format!("select count(*) from packets where bpf('{filter}')");
+    let report = desk.run(&["query", "--explain", &sql]).ok().stdout;
+    let report = String::from_utf8(report).unwrap();
+    for part in [
+        "1 row in ",
+        &format!("bpf('{filter}') is understood as\n"),
+        "packets: from bitmaps, no column read\n",
+        &format!("  rows      {} of 17,275\n", desk.value(&sql)),
+        &format!("bytes read of 0 packets for bpf('{filter}')\n"),
+    ] {
+        assert!(report.contains(part), "{part} in\n{report}");
+    }
+}

@@ -39,6 +39,9 @@ pub(super) fn ipv4(cursor: &mut Cursor<'_>, out: &mut Decoded<'_>) -> Next {
         fragment: is_fragment.then_some(Fragment { offset_bytes, more }),
     });
     out.proto = Some(transport::protocol_name(protocol).unwrap_or("ip"));
+    if is_fragment {
+        out.layers.insert(Layer::Fragment);
+    }
     let header_len = usize::from(first & 0x0f) * 4;
     if header_len < 20 {
         out.anomalies.insert(Anomaly::IpBadHeaderLen);

@@ -4,7 +4,8 @@
 use super::flags::flag_set;
 
 flag_set! {
-    /// Which protocol headers were passed, at any depth. A header that was cut short counts when its type is certain.
+    /// Which protocol headers were passed, at any depth. A header that was cut short counts when its type is certain. No
+    /// header may go without a member: that a frame is plain is told by what is not in its set.
     set Layers of
     /// A protocol header this module can read.
     enum Layer {
@@ -104,6 +105,14 @@ flag_set! {
         Lldp = "lldp",
         /// EAP over LAN (802.1X).
         Eapol = "eapol",
+        /// An IPv4 fragment (RFC 791), the one that completes its datagram included.
+        Fragment = "frag",
+        /// 802.1ah service tag, with an Ethernet frame behind it.
+        ServiceTag = "ieee8021ah",
+        /// Cisco MetaData.
+        MetaData = "cmd",
+        /// An Ethernet frame carried by its EtherType (0x6558).
+        TransparentEth = "teb",
     }
 }
 

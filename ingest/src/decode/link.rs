@@ -77,7 +77,10 @@ pub(super) fn ether_type(value: u16, out: &mut Decoded<'_>) -> Next {
         0x8864 => Next::PppoeSession,
         0x8863 => Next::Named("pppoed", Some(Layer::PppoeDiscovery)),
         0x0806 => Next::Arp,
-        0x6558 => Next::Ethernet,
+        0x6558 => {
+            out.layers.insert(Layer::TransparentEth);
+            Next::Ethernet
+        }
         0x880b => Next::Ppp,
         0x88e7 => Next::ServiceTag,
         0x8909 => Next::MetaData,

@@ -22,6 +22,7 @@ pub(super) fn vlan(cursor: &mut Cursor<'_>, out: &mut Decoded<'_>, layer: Layer)
 
 /// 802.1ah service instance tag: 4 bytes, then the customer's Ethernet frame.
 pub(super) fn service_tag(cursor: &mut Cursor<'_>, out: &mut Decoded<'_>) -> Next {
+    out.layers.insert(Layer::ServiceTag);
     if cursor.take::<4>().is_none() {
         out.anomalies.insert(Anomaly::TagTruncated);
         return Next::Stop;
@@ -31,6 +32,7 @@ pub(super) fn service_tag(cursor: &mut Cursor<'_>, out: &mut Decoded<'_>) -> Nex
 
 /// Cisco MetaData: 6 bytes with one group tag, then an EtherType.
 pub(super) fn meta_data(cursor: &mut Cursor<'_>, out: &mut Decoded<'_>) -> Next {
+    out.layers.insert(Layer::MetaData);
     let Some(&[_, _, _, _, _, _, t0, t1]) = cursor.take() else {
         out.anomalies.insert(Anomaly::TagTruncated);
         return Next::Stop;

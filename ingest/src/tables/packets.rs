@@ -37,6 +37,8 @@ table! {
         vlan_id: Option<U16> [key()],
         /// EtherType of the innermost link layer payload.
         eth_type: Option<U16>,
+        /// Protocol headers passed, outer ones too, by name in a fixed order, joined by ',': eth,ip,tcp or eth,vlan,ipv6,udp. NULL in segments of older versions.
+        layers: Option<Symbol> [key()],
         /// Encapsulations passed to reach the innermost IP header, outermost first, joined by '/': mpls, pppoe, gre, erspan, vxlan, geneve, gtp, ipip, teredo.
         tunnel: Option<Symbol>,
         /// 4 or 6.

@@ -30,6 +30,7 @@
 
 mod assemble;
 mod ast;
+pub mod columns;
 mod cond;
 mod encapsulation;
 mod endpoint;

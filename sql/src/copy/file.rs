@@ -24,7 +24,7 @@ use futures::TryStreamExt;
 use wiretape_engine::fs::Fs;
 
 use super::{CopyFormat, CopyPlan};
-use crate::{Ast, Session, SqlError, error::Scope, names, session::Pinned};
+use crate::{Ast, Session, SqlError, error::Scope, filters, names, session::Pinned};
 
 /// The path that `name` means below `export_dir`, without `..` and without symbolic links that lead out of it. A name
 /// that ends in `/` is a folder, which only formats of rows can fill.
@@ -166,10 +166,11 @@ fn is_folder(plan: &CopyPlan) -> bool {
 
 /// Runs one of DataFusion's own `COPY`s, whose target has been checked; gives the number of rows.
 pub(crate) async fn run(session: &Session, copy: DfStatement, text: &str) -> Result<u64, SqlError> {
-    let Pinned { state, .. } = session.pin()?;
+    let Pinned { state, source, .. } = session.pin()?;
     let scope = Scope { text, state: Some(&state), memory_limit: session.memory_limit() };
     let work = async {
-        let (mut plan, names) = names::plan(&state, copy).await?;
+        let (plan, names) = names::plan(&state, copy).await?;
+        let (mut plan, _) = filters::expand(plan, &source)?;
         if let LogicalPlan::Copy(copy) = &mut plan {
             copy.input = Arc::new(names.project(copy.input.as_ref().clone())?);
         }

@@ -11,7 +11,10 @@ use datafusion::{
 };
 
 use super::{SqlError, locate, suggest};
-use crate::udf;
+use crate::{
+    filters::{self, FilterError},
+    udf,
+};
 
 /// What is known where an error is explained.
 pub(crate) struct Scope<'a> {
@@ -47,7 +50,10 @@ impl Scope<'_> {
             DataFusionError::SchemaError(error, _) => self.schema(error),
             DataFusionError::ArrowError(error, _) => arrow(error),
             DataFusionError::ResourcesExhausted(message) => self.exhausted(message),
-            DataFusionError::External(error) => external(error.as_ref()),
+            DataFusionError::External(error) => match error.downcast_ref::<FilterError>() {
+                Some(error) => error.located(self.text),
+                None => external(error.as_ref()),
+            },
             DataFusionError::NotImplemented(message) => SqlError::new("0A000", one_line(message)),
             DataFusionError::Configuration(message) => SqlError::new("22023", one_line(message)),
             DataFusionError::IoError(error) => SqlError::new("58030", error.to_string()),
@@ -156,7 +162,8 @@ impl Scope<'_> {
         let name = call.split_once('(').map_or(call, |(name, _)| name);
         let ours = quoted_before(message, "External error: ", ". No function matches");
         let shown = ours.map_or_else(|| format!("function {call} does not exist"), str::to_owned);
-        let hint = udf::usage(name).unwrap_or_else(|| "You might need to add explicit type casts.".to_owned());
+        let usage = udf::usage(name).or_else(|| filters::usage(name));
+        let hint = usage.unwrap_or_else(|| "You might need to add explicit type casts.".to_owned());
         SqlError::new("42883", shown).at(locate::identifier(self.text, &[name])).with_hint(hint)
     }
 

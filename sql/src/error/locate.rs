@@ -44,6 +44,23 @@ pub(crate) fn identifier(text: &str, names: &[&str]) -> Option<usize> {
     offset(text, start.line, start.column)
 }
 
+/// Characters from 1 of the byte `at` of `argument`, where it stands as the text that the first argument of `function` is.
+pub(crate) fn in_argument(text: &str, function: &str, argument: &str, at: usize) -> Option<usize> {
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location().ok()?;
+    let mut significant = tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_)));
+    let mut before: [Option<&Token>; 2] = [None, None];
+    let found = significant.find(|t| {
+        let is_call = matches!(before, [Some(Token::Word(word)), Some(Token::LParen)]
+            if word.value.eq_ignore_ascii_case(function));
+        before = [before[1], Some(&t.token)];
+        is_call && matches!(&t.token, Token::SingleQuotedString(value) if value == argument)
+    })?;
+    let start = offset(text, found.span.start.line, found.span.start.column)?;
+    // A quote within is written twice.
+    let passed = argument.get(..at)?.chars().map(|c| if c == '\'' { 2 } else { 1 }).sum::<usize>();
+    Some(start + 1 + passed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

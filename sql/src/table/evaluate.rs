@@ -23,7 +23,7 @@ use wiretape_engine::{
     index::{Index, Selection},
 };
 
-use super::predicate::Predicate;
+use super::{frame_filter, predicate::Predicate};
 
 /// Share of a table's rows above which a row selection costs more than it saves: reading all rows and filtering them is
 /// then faster, as hits fall into nearly every page. Measured in `docs/benchmarks.md`.
@@ -36,6 +36,8 @@ pub(super) struct Evaluation {
     pub(super) segments: Vec<SegmentRows>,
     /// Whether the filters given to the index need no second look.
     pub(super) exact: bool,
+    /// Whether the filters of bytes are true of every row that the index named, whatever the bytes are. Only if `exact`.
+    pub(super) sure: bool,
     pub(super) summary: Summary,
 }
 
@@ -50,6 +52,7 @@ pub(super) struct SegmentRows {
 /// What EXPLAIN shows of it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Summary {
+    pub(super) table: &'static str,
     pub(super) segments_total: usize,
     pub(super) pruned_by_time: usize,
     pub(super) pruned_by_index: usize,
@@ -84,6 +87,7 @@ pub(super) fn evaluate(view: &View, table: &'static TableDef, filters: &[Expr], 
     let with_rows: Vec<&Arc<Segment>> = view.segments().iter().filter(|s| s.rows(table.name) > 0).collect();
     let keep = in_time(&with_rows, table, filters)?;
     let mut summary = Summary {
+        table: table.name,
         segments_total: with_rows.len(),
         pruned_by_time: keep.iter().filter(|k| !**k).count(),
         rows_total: with_rows.iter().map(|s| s.rows(table.name)).sum(),
@@ -91,7 +95,11 @@ pub(super) fn evaluate(view: &View, table: &'static TableDef, filters: &[Expr], 
     };
     let segments = with_rows.into_iter().zip(keep).filter(|(_, keep)| *keep).map(|(s, _)| s);
     let mut predicate = None;
-    for (expr, p) in filters.iter().filter_map(|f| Some((f, Predicate::of(f, table)?))).filter(|_| use_index) {
+    let around = |f: &Expr| match frame_filter::is_in(f) {
+        true => Predicate::around(f, table),
+        false => Predicate::of(f, table),
+    };
+    for (expr, p) in filters.iter().filter_map(|f| Some((f, around(f)?))).filter(|_| use_index) {
         summary.index_filters.push(expr.to_string());
         predicate = Some(match predicate {
             None => p,
@@ -101,16 +109,30 @@ pub(super) fn evaluate(view: &View, table: &'static TableDef, filters: &[Expr], 
     let Some(predicate) = predicate else {
         let segments: Vec<_> = segments.map(|s| SegmentRows { segment: Arc::clone(s), rows: None }).collect();
         summary.rows_selected = segments.iter().map(|s| s.segment.rows(table.name)).sum();
-        return Ok(Evaluation { segments, exact: false, summary });
+        return Ok(Evaluation { segments, exact: false, sure: false, summary });
     };
+    let must = filters.iter().filter(|f| frame_filter::is_in(f)).map(|f| Predicate::within(f, table));
+    let must = must.reduce(Predicate::and);
+    let mut sure = must.is_some();
     let mut selected = Vec::new();
     for segment in segments {
         match select(segment, table, &predicate)? {
             Some(found) if found.count == 0 => summary.pruned_by_index += 1,
-            found => selected.push((segment, found)),
+            found => {
+                sure = sure && surely(&found, table, must.as_ref())?;
+                selected.push((segment, found));
+            }
         }
     }
-    finish(table, selected, summary)
+    let evaluation = finish(table, selected, summary)?;
+    Ok(Evaluation { sure: sure && evaluation.exact, ..evaluation })
+}
+
+/// Whether `must` holds for every row found.
+fn surely(found: &Option<Found>, table: &'static TableDef, must: Option<&Predicate>) -> Result<bool> {
+    let (Some(Found { index, selection, count }), Some(must)) = (found, must) else { return Ok(false) };
+    let held = index.and(selection.clone(), select_in(index, table, must)?).map_err(external)?;
+    Ok(index.count(&held).map_err(external)? == *count)
 }
 
 /// Rows of one segment where a predicate is true.
@@ -138,7 +160,7 @@ fn finish(table: &TableDef, selected: Vec<(&Arc<Segment>, Option<Found>)>, mut s
             Ok(SegmentRows { segment: Arc::clone(segment), rows })
         })
         .collect::<Result<Vec<_>>>()?;
-    Ok(Evaluation { segments, exact, summary })
+    Ok(Evaluation { segments, exact, sure: false, summary })
 }
 
 /// The segment's rows where `predicate` is true; None where it has no index.

@@ -48,7 +48,7 @@ pub(super) fn with_open_segments(
 }
 
 #[derive(Debug)]
-struct OpenSegmentsExec {
+pub(super) struct OpenSegmentsExec {
     segments: Vec<Arc<LiveSegment>>,
     table: &'static TableDef,
     columns: Arc<[usize]>,
@@ -65,6 +65,13 @@ impl OpenSegmentsExec {
     ) -> OpenSegmentsExec {
         let properties = leaf::properties(Arc::clone(&schema), segments.len());
         OpenSegmentsExec { segments, table, columns: columns.into(), schema, properties }
+    }
+}
+
+impl OpenSegmentsExec {
+    /// The table, the open segments and their rows.
+    pub(super) fn shown(&self) -> (&'static str, usize, u64) {
+        (self.table.name, self.segments.len(), self.segments.iter().map(|s| s.rows(self.table.name)).sum())
     }
 }
 

@@ -12,6 +12,7 @@
 mod causes;
 mod evaluate;
 mod frame;
+pub(crate) mod frame_filter;
 pub(crate) mod grouped;
 mod live;
 mod merged;
@@ -22,9 +23,20 @@ mod predicate;
 mod provider;
 mod rows_exec;
 mod scan;
+pub(crate) mod scans;
 mod selected;
 
 pub(crate) use merged::{ENDS, PART, shown_columns};
+pub use scans::{Scan, ScanBy};
+
+/// The column that names a packet, and numbers packets in the order they came: segment << 32 | row.
+pub(crate) const PACKET_ID: &str = "packet_id";
+
+/// The key of tables that share their first columns.
+pub(crate) const CALL_ID: &str = "call_id";
+
+/// The key of flows, by which packets and calls name theirs.
+pub(crate) const FLOW_ID: &str = "flow_id";
 
 use std::sync::Arc;
 

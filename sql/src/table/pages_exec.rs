@@ -102,7 +102,7 @@ struct Shown {
 }
 
 #[derive(Debug)]
-struct PagesExec {
+pub(super) struct PagesExec {
     parts: Vec<Arc<[Wanted]>>,
     schema: SchemaRef,
     limit: Option<usize>,
@@ -115,6 +115,13 @@ impl PagesExec {
     fn new(parts: Vec<Arc<[Wanted]>>, schema: SchemaRef, limit: Option<usize>, shown: Shown) -> PagesExec {
         let properties = leaf::properties(Arc::clone(&schema), parts.len().max(1));
         PagesExec { parts, schema, limit, shown, properties, metrics: ExecutionPlanMetricsSet::new() }
+    }
+}
+
+impl PagesExec {
+    /// What the index left out; pages that are read, and all.
+    pub(super) fn shown(&self) -> (&Summary, (usize, usize)) {
+        (&self.shown.summary, (self.shown.pages, usize::try_from(self.shown.total).unwrap_or(usize::MAX)))
     }
 }
 

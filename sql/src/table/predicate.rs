@@ -14,6 +14,8 @@ use datafusion::{
 };
 use wiretape_engine::{TableDef, table::IndexKind};
 
+use super::frame_filter;
+
 /// A filter over indexed columns.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Predicate {
@@ -46,6 +48,60 @@ impl Predicate {
             Expr::Literal(ScalarValue::Boolean(value), _) => Some(Predicate::Constant(*value == Some(true))),
             Expr::Literal(ScalarValue::Null, _) => Some(Predicate::Constant(false)),
             _ => None,
+        }
+    }
+
+    /// A predicate that is true wherever `expr` is, if there is one that says anything: of filters of bytes, what columns
+    /// possibly let through.
+    pub(super) fn around(expr: &Expr, table: &'static TableDef) -> Option<Predicate> {
+        if let Some(same) = Self::of(expr, table) {
+            return Some(same);
+        }
+        if let Some((question, _)) = frame_filter::asked(expr) {
+            return Self::of(&question.may, table);
+        }
+        match expr {
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
+                match (Self::around(left, table), Self::around(right, table)) {
+                    (Some(left), Some(right)) => Some(left.and(right)),
+                    (left, right) => left.or(right),
+                }
+            }
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+                let (left, right) = (Self::around(left, table)?, Self::around(right, table)?);
+                Some(Predicate::Or(Box::new(left), Box::new(right)))
+            }
+            Expr::Not(inner) => match frame_filter::asked(inner) {
+                Some((question, _)) => Self::of(&question.may_not, table),
+                None => Self::around(&negated(inner)?, table),
+            },
+            Expr::Alias(alias) => Self::around(&alias.expr, table),
+            _ => None,
+        }
+    }
+
+    /// A predicate that is true only where `expr` is: what the index cannot tell counts as false.
+    pub(super) fn within(expr: &Expr, table: &'static TableDef) -> Predicate {
+        if let Some(same) = Self::of(expr, table) {
+            return same;
+        }
+        if let Some((question, _)) = frame_filter::asked(expr) {
+            return Self::within(&question.must, table);
+        }
+        match expr {
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
+                Self::within(left, table).and(Self::within(right, table))
+            }
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+                Predicate::Or(Box::new(Self::within(left, table)), Box::new(Self::within(right, table)))
+            }
+            Expr::Not(inner) => match (frame_filter::asked(inner), negated(inner)) {
+                (Some((question, _)), _) => Self::within(&question.must_not, table),
+                (None, Some(negated)) => Self::within(&negated, table),
+                (None, None) => Predicate::Constant(false),
+            },
+            Expr::Alias(alias) => Self::within(&alias.expr, table),
+            _ => Predicate::Constant(false),
         }
     }
 

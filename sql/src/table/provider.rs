@@ -17,7 +17,7 @@ use wiretape_engine::{TableDef, View};
 
 use super::{
     evaluate::{Evaluation, evaluate, physical, unqualified},
-    live, pages_exec,
+    frame_filter, live, pages_exec,
     predicate::Predicate,
     rows_exec, scan,
 };
@@ -32,8 +32,9 @@ pub(super) struct StoredTable {
     options: ScanOptions,
     /// The last filters evaluated. The optimizer asks about filters several times before the scan, which asks again.
     last: Mutex<Option<(Vec<Expr>, Arc<Evaluation>)>>,
-    /// Whether any filter was ever said to need no second look.
+    /// Whether any filter of the index, and any of bytes, was ever said to need no second look.
     promised: AtomicBool,
+    promised_bytes: AtomicBool,
 }
 
 impl StoredTable {
@@ -45,6 +46,7 @@ impl StoredTable {
             options,
             last: Mutex::new(None),
             promised: AtomicBool::new(false),
+            promised_bytes: AtomicBool::new(false),
         }
     }
 
@@ -77,11 +79,12 @@ impl TableProvider for StoredTable {
     /// again by a filter above, but prune.
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
         let all: Vec<Expr> = filters.iter().map(|f| (*f).clone()).collect();
-        let exact = self.evaluate(&all)?.exact;
-        self.promised.fetch_or(exact, Ordering::Relaxed);
+        let evaluation = self.evaluate(&all)?;
+        self.promised.fetch_or(evaluation.exact, Ordering::Relaxed);
+        self.promised_bytes.fetch_or(evaluation.sure, Ordering::Relaxed);
         Ok(filters
             .iter()
-            .map(|f| match exact && Predicate::of(f, self.table).is_some() {
+            .map(|f| match self.answers(f, &evaluation) {
                 true => TableProviderFilterPushDown::Exact,
                 false => TableProviderFilterPushDown::Inexact,
             })
@@ -112,33 +115,43 @@ impl StoredTable {
         if evaluation.segments.is_empty() {
             return rows_exec::nothing(&evaluation, self.table, projection);
         }
-        let nothing_left = evaluation.exact && filters.iter().all(|f| Predicate::of(f, self.table).is_some());
-        if nothing_left {
-            if let Some(plan) = rows_exec::plan(&evaluation, self.table, projection, limit)? {
-                return Ok(plan);
-            }
+        let scan = |projection: Option<&Vec<usize>>, limit| {
+            scan::plan(&evaluation, self.table, &self.schema, state, projection, filters.is_empty(), limit)
+        };
+        if let Some(filter) = self.owed(filters, &evaluation)? {
+            return filtered(&filter, &self.schema, projection, |columns| scan(Some(columns), None));
+        }
+        if filters.iter().all(|f| self.answers(f, &evaluation))
+            && let Some(plan) = rows_exec::plan(&evaluation, self.table, projection, limit)?
+        {
+            return Ok(plan);
+        }
+        // Filters of bytes are applied above; the file scan would gain nothing from them.
+        let of_bytes = |f: &Expr| evaluation.exact && frame_filter::is_in(f);
+        if filters.iter().all(|f| self.answers(f, &evaluation) || of_bytes(f)) {
             let partitions = state.config().target_partitions();
             if let Some(plan) = pages_exec::plan(&evaluation, self.table, projection, limit, partitions)? {
                 return Ok(plan);
             }
         }
-        let scan = |projection: Option<&Vec<usize>>, limit| {
-            scan::plan(&evaluation, self.table, &self.schema, state, projection, filters.is_empty(), limit)
-        };
-        match self.owed(filters, &evaluation)? {
-            None => scan(projection, limit),
-            Some(filter) => filtered(&filter, &self.schema, projection, |columns| scan(Some(columns), None)),
-        }
+        scan(projection, limit)
+    }
+
+    /// Whether the rows of `evaluation` need no second look for this filter.
+    fn answers(&self, filter: &Expr, evaluation: &Evaluation) -> bool {
+        let indexed = || Predicate::of(filter, self.table).is_some();
+        evaluation.exact && (indexed() || evaluation.sure && frame_filter::is_in(filter))
     }
 
     /// The filter that the rows of `evaluation` must still pass here. Whether filters are exact was said of all of them
     /// together; a scan with others may find the index answering none of them, and nobody else looks at them again.
     fn owed(&self, filters: &[Expr], evaluation: &Evaluation) -> Result<Option<Expr>> {
-        if evaluation.exact || !self.promised.load(Ordering::Relaxed) {
-            return Ok(None);
-        }
-        let indexed = filters.iter().filter(|f| Predicate::of(f, self.table).is_some());
-        Ok(conjunction(indexed.map(unqualified).collect::<Result<Vec<_>>>()?))
+        let promised = |f: &Expr| match frame_filter::is_in(f) {
+            true => self.promised_bytes.load(Ordering::Relaxed),
+            false => self.promised.load(Ordering::Relaxed) && Predicate::of(f, self.table).is_some(),
+        };
+        let owed = filters.iter().filter(|f| promised(f) && !self.answers(f, evaluation));
+        Ok(conjunction(owed.map(unqualified).collect::<Result<Vec<_>>>()?))
     }
 }
 

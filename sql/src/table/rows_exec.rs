@@ -19,14 +19,14 @@ use datafusion::{
 use futures::stream;
 use wiretape_engine::TableDef;
 
-use super::evaluate::{Evaluation, Summary};
+use super::{
+    PACKET_ID,
+    evaluate::{Evaluation, Summary},
+};
 use crate::leaf::{self, leaf_plan};
 
 /// Rows of a batch.
 const BATCH_ROWS: usize = 8192;
-
-/// The column that row numbers alone give: segment << 32 | row.
-const ROW_ID: &str = "packet_id";
 
 /// The plan, if `projection` asks for nothing but `packet_id` (or for no column at all).
 pub(super) fn plan(
@@ -36,7 +36,7 @@ pub(super) fn plan(
     limit: Option<usize>,
 ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let Some(projection) = projection else { return Ok(None) };
-    if projection.iter().any(|at| table.columns.get(*at).is_none_or(|c| c.name != ROW_ID)) {
+    if projection.iter().any(|at| table.columns.get(*at).is_none_or(|c| c.name != PACKET_ID)) {
         return Ok(None);
     }
     let mut segments = Vec::new();
@@ -62,7 +62,7 @@ pub(super) fn nothing(
 }
 
 #[derive(Debug)]
-struct RowsExec {
+pub(super) struct RowsExec {
     segments: Arc<[(u32, Arc<Bitmap>)]>,
     schema: SchemaRef,
     limit: Option<usize>,
@@ -74,6 +74,11 @@ impl RowsExec {
     fn new(segments: Vec<(u32, Arc<Bitmap>)>, schema: SchemaRef, limit: Option<usize>, summary: Summary) -> Self {
         let properties = leaf::properties(Arc::clone(&schema), 1);
         RowsExec { segments: segments.into(), schema, limit, summary, properties }
+    }
+
+    /// What the index left out.
+    pub(super) fn summary(&self) -> &Summary {
+        &self.summary
     }
 }
 

@@ -125,7 +125,7 @@ struct Explain {
 
 /// A file scan that also says what the index left out, and what a filter failed of. Everything else is the file scan's.
 #[derive(Debug, Clone)]
-struct SegmentSource {
+pub(super) struct SegmentSource {
     inner: Arc<dyn DataSource>,
     explain: Arc<Explain>,
     /// The filters it took over.
@@ -133,6 +133,12 @@ struct SegmentSource {
 }
 
 impl SegmentSource {
+    /// What the index left out; pages of a column that are read, and all.
+    pub(super) fn shown(&self) -> (&Summary, (usize, usize)) {
+        let Explain { summary, pages, .. } = &*self.explain;
+        (summary, (pages.selected, pages.total))
+    }
+
     fn around(&self, inner: Arc<dyn DataSource>) -> Arc<dyn DataSource> {
         Arc::new(SegmentSource { inner, explain: Arc::clone(&self.explain), taken: Arc::clone(&self.taken) })
     }

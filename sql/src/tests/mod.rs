@@ -3,5 +3,6 @@
 mod copy;
 mod errors;
 mod exports;
+mod filters;
 mod queries;
 pub(crate) mod support;

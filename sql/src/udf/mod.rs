@@ -8,6 +8,7 @@ mod has_tcp_flag;
 mod ip_in_cidr;
 mod is_private_ip;
 mod length;
+mod one_of;
 mod tcp_flags_text;
 mod time_bucket;
 
@@ -24,12 +25,14 @@ use arrow::{
 use datafusion::{
     error::{DataFusionError, Result},
     logical_expr::{
-        ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+        ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
         sort_properties::{ExprProperties, SortProperties},
     },
 };
 
 use crate::SqlError;
+
+pub(crate) use one_of::one_of;
 
 /// Every scalar function that needs nothing but its arguments.
 pub(crate) const UDFS: &[&Function] = &[
@@ -126,6 +129,11 @@ impl Function {
         let takes: Vec<&str> = self.takes.iter().map(|t| t.name()).collect();
         format!("It is {}({}).", self.name, takes.join(", "))
     }
+}
+
+/// Whether an address is in a network.
+pub(crate) fn ip_in_cidr(address: Expr, network: Expr) -> Expr {
+    ip_in_cidr::IP_IN_CIDR.udf().call(vec![address, network])
 }
 
 /// What the function called `name` takes, as a sentence.

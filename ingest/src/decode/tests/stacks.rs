@@ -73,6 +73,9 @@ fn tagged_stacks() -> Vec<Stack> {
     let inner = eth(&tcp);
     vec![
         stack(1, ethernet(0x8100, &tag(7, 0x0800, &tcp)), "eth,vlan,ip,tcp", "", "tcp"),
+        stack(1, ethernet(0x6558, &eth(&tcp)), "eth,ip,tcp,teb", "", "tcp"),
+        stack(1, ethernet(0x88e7, &after(&[0, 0, 0, 1], &eth(&tcp))), "eth,ip,tcp,ieee8021ah", "", "tcp"),
+        stack(1, ethernet(0x8909, &after(&[1, 1, 0, 1, 0, 1, 8, 0], &tcp)), "eth,ip,tcp,cmd", "", "tcp"),
         stack(1, ethernet(0x88a8, &vlans), "eth,vlan,ieee8021ad,ip,tcp", "", "tcp"),
         stack(1, ethernet(0x8847, &after(&[0, 1, 0, 0, 0, 2, 1, 64], &tcp)), "eth,mpls,ip,tcp", "mpls", "tcp"),
         stack(1, ethernet(0x8847, &after(&[0, 2, 1, 64, 0, 0, 0, 0], &inner)), "eth,mpls,pweth,ip,tcp", "mpls", "tcp"),
@@ -93,7 +96,7 @@ fn tunnel_stacks() -> Vec<Stack> {
     vec![
         stack(1, gre(&[0, 0, 8, 0], &tcp), "eth,ip,gre,tcp", "gre", "tcp"),
         stack(1, gre(&[0xb0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 42, 0, 0, 0, 1], &tcp), "eth,ip,gre,tcp", "gre", "tcp"),
-        stack(1, gre(&[0x20, 0, 0x65, 0x58, 0, 0, 0, 42], &inner), "eth,ip,gre,tcp", "gre", "tcp"),
+        stack(1, gre(&[0x20, 0, 0x65, 0x58, 0, 0, 0, 42], &inner), "eth,ip,gre,tcp,teb", "gre", "tcp"),
         stack(
             1,
             gre(&[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10, 0, 0, 42, 0, 0, 0, 0], &inner),
