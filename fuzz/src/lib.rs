@@ -10,6 +10,8 @@ pub mod bpf;
 pub mod demo;
 pub mod frames;
 pub mod index_file;
+#[path = "../../sql/src/kfl/mod.rs"]
+pub mod kfl;
 pub mod protocols;
 pub mod raw_file;
 pub mod seeds;

@@ -202,6 +202,29 @@ const FILTERS: &[&str] = &[
     "dst host ::ffff:1.2.3.4 and src port ftp-data and not tcp[13] = 0x12",
 ];
 
+/// KFL filters.
+pub fn kfl() -> Vec<Vec<u8>> {
+    KFL_FILTERS.iter().map(|filter| filter.as_bytes().to_vec()).collect()
+}
+
+/// Something of everything that KFL has, of both its versions.
+const KFL_FILTERS: &[&str] = &[
+    r#"http && status_code >= 500 || !dns"#,
+    r#"http && method in ["POST", 'PUT'] && request.headers["x"] == r"\d" // more"#,
+    r#"dns_questions.exists(q, q.endsWith(".xyz") || size(q) > 60) # more"#,
+    r#"[1, 2].map(x, x > 1, x * 2) == [4] && {"a": 1}.a in [1u == 1u ? 1 : 2]"#,
+    r#"map_get(request.headers, "authorization", "").matches("(?i)^basic [[:alpha:]]{3,}\\b")"#,
+    r#"timestamp > now() - duration("1h5m10.5s") && timestamp.getHours("Europe/Berlin") < 6"#,
+    r#"timestamp("2026-03-02T17:00:00Z") < timestamp && src.ip.in_cidr("10.0.0.0/8")"#,
+    r#"dyn(1) == 1.5e3 && type(dyn("")) == string && has(query_string.a) || .path == null"#,
+    r#"string(1) + "\u00e9\x41\101" == '''a''' && bytes("a") == b"\xff" && int("1") / -2 % 3 > 0x1f"#,
+    r#"local_labels.all(k, k.startsWith("a")) && [[1]][0].exists_one(v, v == 1) && [1].filter(v, v > 0) == []"#,
+    r#"http and request.path contains "/x" or response.status == r"4.*""#,
+    r#"elapsedTime > 1000 and src.pod == "p" and protocol.name != "redis""#,
+    r#"timestamp >= minutes(-5) and request.headers["A"] != nil and dst.namespace.exists()"#,
+    r#"timestamp > 1635190131000 and timestamp < datetime("10/25/2021, 7:28:51.000 PM")"#,
+];
+
 /// Short stretches of the demo's hour, from all over it.
 fn stretches() -> Vec<Vec<Packet>> {
     let packets = demo::packets();

@@ -8,7 +8,19 @@
 //! The one fact to know: a variable that does not apply is the zero of its type and never missing, while a map's key that
 //! is not there is an error, which `||` and `&&` absorb and which selects nothing.
 //!
-//! It reads no tables and no clock, and knows nothing of the rest of this crate.
+//! It reads no tables and no clock, and knows nothing of the rest of this crate. `docs/kfl.md` is the language's reference.
+//!
+//! ```
+//! # use wiretape_sql::kfl::{self, Value};
+//! let filter = kfl::compile("http && status_code >= 500", 0)?;
+//! let row = |var: &kfl::vocabulary::Var| match var.name {
+//!     "http" => Value::Bool(true),
+//!     "status_code" => Value::Int(503),
+//!     _ => var.zero(),
+//! };
+//! assert_eq!(kfl::eval::eval(&filter.expr, &row), Ok(Value::Bool(true)));
+//! # Ok::<(), kfl::KflError>(())
+//! ```
 
 pub mod ast;
 mod check;
@@ -29,6 +41,7 @@ mod tests;
 pub mod time;
 pub mod typed;
 pub mod types;
+mod v1;
 pub mod value;
 pub mod vocabulary;
 
@@ -60,7 +73,11 @@ pub struct Filter {
 /// # Errors
 /// Whatever is wrong with the text, with its place and the nearest right form.
 pub fn compile(text: &str, now_ns: i64) -> Result<Filter, KflError> {
-    kfl2(text, now_ns).map_err(|fault| fault.within(text))
+    let result = match kfl2(text, now_ns) {
+        Ok(filter) => Ok(filter),
+        Err(fault) => v1::filter(text, now_ns).unwrap_or(Err(fault)),
+    };
+    result.map_err(|fault| fault.within(text))
 }
 
 /// Reads, checks and folds a text of KFL2. The empty text is `true`.
@@ -68,5 +85,5 @@ fn kfl2(text: &str, now_ns: i64) -> Result<Filter, error::Fault> {
     let source = if lexer::is_blank(text) { "true" } else { text };
     let expr = parser::parse(source)?;
     let expr = fold::fold(check::check(&expr, source, now_ns)?);
-    Ok(Filter { expr, kfl2: source.trim().to_owned(), notice: None })
+    Ok(Filter { expr, kfl2: source.to_owned(), notice: None })
 }

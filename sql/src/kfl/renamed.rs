@@ -48,7 +48,6 @@ pub(super) const V1_FIELDS: &[V1Field] = &[
     same("response.headersSize", "response_headers_size"),
     millis("response.latency"),
     millis("elapsedTime"),
-    millis("latency"),
     V1Field { v1: "timestamp", kfl2: "timestamp", unit: Unit::Epoch },
     same("src.pod", "src.pod.name"),
     same("dst.pod", "dst.pod.name"),
@@ -58,8 +57,6 @@ pub(super) const V1_FIELDS: &[V1Field] = &[
     same("dst.service", "dst.service.name"),
     same("src.ns", "src.pod.namespace"),
     same("dst.ns", "dst.pod.namespace"),
-    same("node.name", "node_name"),
-    same("node.ip", "node_ip"),
 ];
 
 /// The field of v1 with this path.

@@ -48,19 +48,22 @@ pub(in super::super) const FUNCTIONS: &[&str] = &[
 
 impl Checker<'_> {
     pub(super) fn call(&mut self, call: &Call, span: Span) -> Result<Typed, Fault> {
-        let Some(target) = &call.target else { return self.function(call, span) };
-        if let Some(kind) = super::macros::kind(&call.name) {
-            return self.comprehension(kind, target, call, span);
+        match (&call.target, super::macros::kind(&call.name)) {
+            (None, _) if call.name == "has" => self.has(call, span),
+            (Some(target), Some(kind)) => self.comprehension(kind, target, call, span),
+            (None, _) => {
+                let args = self.each(&call.args)?;
+                self.function(call, args, span)
+            }
+            (Some(target), None) => {
+                let target = self.expr(target)?;
+                let args = self.each(&call.args)?;
+                self.method(target, args, call, span)
+            }
         }
-        let target = self.expr(target)?;
-        self.method(target, call, span)
     }
 
-    fn function(&mut self, call: &Call, span: Span) -> Result<Typed, Fault> {
-        if call.name == "has" {
-            return self.has(call, span);
-        }
-        let args = call.args.iter().map(|arg| self.expr(arg)).collect::<Result<Vec<_>, _>>()?;
+    fn function(&self, call: &Call, args: Vec<Typed>, span: Span) -> Result<Typed, Fault> {
         let known = CONVERSIONS.iter().find(|(name, ..)| *name == call.name);
         match (call.name.as_str(), args.len()) {
             ("now", 0) => Ok(literal(Value::Timestamp(self.now_ns), span)),

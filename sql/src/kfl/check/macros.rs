@@ -32,47 +32,50 @@ impl Checker<'_> {
         span: Span,
     ) -> Result<Typed, Fault> {
         let range = self.expr(target)?;
-        let (local, condition, body) = match call.args.as_slice() {
-            [local, body] => (local, None, body),
-            [local, condition, body] if kind == MacroKind::Map => (local, Some(condition), body),
-            _ => return Err(self.no_arguments(&range, call)),
-        };
-        let element = match &range.ty {
-            Type::List(element) | Type::Map(element, _) => (**element).clone(),
-            Type::Dyn | Type::Never => Type::Dyn,
-            other => {
-                let message = format!(
-                    "`{}` is {}, and `{}` goes over a list or a map",
-                    self.said(range.span),
-                    a(other),
-                    call.name
-                );
-                return Err(Fault::new(call.name_span, message));
-            }
-        };
-        let name = match &local.kind {
-            ExprKind::Ident(name) if !name.is_rooted => name.text.as_str(),
-            _ => {
-                let message = format!("`{}` is no name for an element", self.said(local.span));
-                let hint = format!("write `{}.{}(v, …)`, where v stands for each", self.said(range.span), call.name);
-                return Err(Fault::new(local.span, message).hint(hint));
-            }
-        };
+        let element = self.element(&range, call)?;
+        let (name, condition, body) = self.arguments(kind, &range, call)?;
         let local = Local { slot: self.locals.len(), name: name.into() };
         self.locals.push((Arc::clone(&local.name), element));
         let inside = self.inside(kind, condition, body, &call.name);
         self.locals.pop();
         let (condition, body) = inside?;
-        let ty = match kind {
-            MacroKind::All | MacroKind::Exists | MacroKind::ExistsOne => Type::Bool,
-            MacroKind::Map => Type::list(body.ty.clone()),
-            MacroKind::Filter => match &range.ty {
-                Type::Map(key, _) => Type::list((**key).clone()),
-                other => other.clone(),
-            },
+        Ok(finished(Macro { kind, range, local, condition, body }, span))
+    }
+
+    /// The type of what a macro goes over.
+    fn element(&self, range: &Typed, call: &Call) -> Result<Type, Fault> {
+        match &range.ty {
+            Type::List(element) | Type::Map(element, _) => Ok((**element).clone()),
+            Type::Dyn | Type::Never => Ok(Type::Dyn),
+            _ if call.args.is_empty() => Err(self.no_arguments(range, call)),
+            other => {
+                let (said, name) = (self.said(range.span), &call.name);
+                let message = format!("`{said}` is {}, and `{name}` goes over a list or a map", a(other));
+                Err(Fault::new(call.name_span, message))
+            }
+        }
+    }
+
+    /// The name of an element, the condition of `map` and the body.
+    fn arguments<'c>(
+        &self,
+        kind: MacroKind,
+        range: &Typed,
+        call: &'c Call,
+    ) -> Result<(&'c str, Option<&'c Expr>, &'c Expr), Fault> {
+        let (local, condition, body) = match call.args.as_slice() {
+            [local, body] => (local, None, body),
+            [local, condition, body] if kind == MacroKind::Map => (local, Some(condition), body),
+            _ => return Err(self.no_arguments(range, call)),
         };
-        let of = Macro { kind, range, local, condition, body };
-        Ok(Typed { kind: Kind::Macro(Box::new(of)), ty, span })
+        match &local.kind {
+            ExprKind::Ident(name) if !name.is_rooted => Ok((&name.text, condition, body)),
+            _ => {
+                let message = format!("`{}` is no name for an element", self.said(local.span));
+                let hint = format!("write `{}.{}(v, …)`, where v stands for each", self.said(range.span), call.name);
+                Err(Fault::new(local.span, message).hint(hint))
+            }
+        }
     }
 
     /// What is asked of each element.
@@ -110,30 +113,43 @@ impl Checker<'_> {
     /// `has(m.k)`: whether a map has a key. Variables are always there.
     pub(super) fn has(&mut self, call: &Call, span: Span) -> Result<Typed, Fault> {
         let [arg] = call.args.as_slice() else { return Err(self.arity(call, 1)) };
-        let said = self.said(arg.span);
-        if let ExprKind::Select(operand, field) = &arg.kind {
-            let is_shadowed = self.locals.iter().any(|(local, _)| said.starts_with(&format!("{local}.")));
-            if let Some(var) = vocabulary::variable(&said.replace(char::is_whitespace, "")).filter(|_| !is_shadowed) {
-                let fault = Fault::new(arg.span, format!("`{said}` is a variable and always there"));
-                let ty = var.ty.ty();
-                return Err(match (&ty, zero(&ty)) {
-                    (Type::List(_) | Type::Map(..), _) => fault.hint(format!("write `size({said}) > 0`")),
-                    (Type::Bool, _) => fault.hint(format!("write `{said}`")),
-                    (_, Some(zero)) => fault.hint(format!("write `{said} != {zero}`")),
-                    _ => fault,
-                });
-            }
-            let map = self.expr(operand)?;
-            if matches!(map.ty, Type::Map(..) | Type::Dyn | Type::Never) {
-                let key = key_of(&map, literal(Value::string(field.as_str()), arg.span));
-                let kind = Kind::Binary(BinaryOp::In, Box::new(key), Box::new(map));
-                return Ok(Typed { kind, ty: Type::Bool, span });
-            }
-            let message = format!("`{}` is {} and has no fields", self.said(map.span), a(&map.ty));
-            return Err(Fault::new(arg.span, message));
+        let ExprKind::Select(operand, field) = &arg.kind else { return Err(self.no_key(arg)) };
+        if let Some(fault) = self.always_there(arg) {
+            return Err(fault);
         }
+        let map = self.expr(operand)?;
+        self.has_key(map, field, arg.span, span)
+    }
+
+    fn has_key(&self, map: Typed, field: &str, arg: Span, span: Span) -> Result<Typed, Fault> {
+        if !matches!(map.ty, Type::Map(..) | Type::Dyn | Type::Never) {
+            let message = format!("`{}` is {} and has no fields", self.said(map.span), a(&map.ty));
+            return Err(Fault::new(arg, message));
+        }
+        let key = key_of(&map, literal(Value::string(field), arg));
+        let kind = Kind::Binary(BinaryOp::In, Box::new(key), Box::new(map));
+        Ok(Typed { kind, ty: Type::Bool, span })
+    }
+
+    /// The fault of asking for a variable.
+    fn always_there(&self, arg: &Expr) -> Option<Fault> {
+        let said = arg.to_string();
+        let is_shadowed = self.locals.iter().any(|(local, _)| said.starts_with(&format!("{local}.")));
+        let var = vocabulary::variable(&said).filter(|_| !is_shadowed)?;
+        let fault = Fault::new(arg.span, format!("`{said}` is a variable and always there"));
+        let ty = var.ty.ty();
+        Some(match (&ty, zero(&ty)) {
+            (Type::List(_) | Type::Map(..), _) => fault.hint(format!("write `size({said}) > 0`")),
+            (Type::Bool, _) => fault.hint(format!("write `{said}`")),
+            (_, Some(zero)) => fault.hint(format!("write `{said} != {zero}`")),
+            _ => fault,
+        })
+    }
+
+    /// The fault of `has` of something else than `m.k`.
+    fn no_key(&self, arg: &Expr) -> Fault {
         let fault = Fault::new(arg.span, "`has` wants a key of a map, as in `has(request.headers.host)`");
-        Err(match &arg.kind {
+        match &arg.kind {
             ExprKind::Index(map, key) => {
                 fault.hint(format!("write `{} in {}`", self.said(key.span), self.said(map.span)))
             }
@@ -141,6 +157,19 @@ impl Checker<'_> {
                 fault.hint("a variable is always there; compare it with the zero of its type")
             }
             _ => fault,
-        })
+        }
     }
+}
+
+/// A macro with its type.
+fn finished(of: Macro, span: Span) -> Typed {
+    let ty = match of.kind {
+        MacroKind::All | MacroKind::Exists | MacroKind::ExistsOne => Type::Bool,
+        MacroKind::Map => Type::list(of.body.ty.clone()),
+        MacroKind::Filter => match &of.range.ty {
+            Type::Map(key, _) => Type::list((**key).clone()),
+            other => other.clone(),
+        },
+    };
+    Typed { kind: Kind::Macro(Box::new(of)), ty, span }
 }

@@ -65,16 +65,16 @@ pub(super) fn is_method(name: &str) -> bool {
 }
 
 impl Checker<'_> {
-    pub(super) fn method(&mut self, target: Typed, call: &Call, span: Span) -> Result<Typed, Fault> {
+    pub(super) fn method(&self, target: Typed, args: Vec<Typed>, call: &Call, span: Span) -> Result<Typed, Fault> {
         if let Some((_, part)) = PARTS.iter().find(|(name, _)| *name == call.name) {
-            return self.part(*part, target, call, span);
+            return self.part(*part, target, args, call, span);
         }
         if let Some((name, function)) = TEXT_METHODS.iter().find(|(name, _)| *name == call.name) {
-            let [arg] = call.args.as_slice() else { return Err(self.arity(call, 1)) };
+            let mut args = args.into_iter();
+            let (Some(arg), None) = (args.next(), args.next()) else { return Err(self.arity(call, 1)) };
             if !matches!(target.ty, Type::String | Type::Dyn | Type::Never) {
                 return Err(self.no_text(&target, call));
             }
-            let arg = self.expr(arg)?;
             return self.text_method(*function, name, target, arg, span);
         }
         if call.name == "size" {
@@ -140,7 +140,7 @@ impl Checker<'_> {
         }
     }
 
-    fn part(&mut self, part: TimePart, target: Typed, call: &Call, span: Span) -> Result<Typed, Fault> {
+    fn part(&self, part: TimePart, target: Typed, args: Vec<Typed>, call: &Call, span: Span) -> Result<Typed, Fault> {
         let of_duration =
             matches!(part, TimePart::Hours | TimePart::Minutes | TimePart::Seconds | TimePart::Milliseconds);
         let said = self.said(target.span);
@@ -156,24 +156,24 @@ impl Checker<'_> {
                 });
             }
         }
-        let mut args = vec![target];
-        match call.args.as_slice() {
-            [] => {}
-            [zone] => args.push(self.zone(zone)?),
-            _ => return Err(self.arity(call, 1)),
+        if args.len() > 1 {
+            return Err(self.arity(call, 1));
         }
+        if let Some(zone) = args.first() {
+            self.zone(zone)?;
+        }
+        let args = std::iter::once(target).chain(args).collect();
         Ok(Typed { kind: Kind::Call(Function::Part(part), args), ty: Type::Int, span })
     }
 
-    fn zone(&mut self, zone: &super::super::ast::Expr) -> Result<Typed, Fault> {
-        let zone = self.expr(zone)?;
+    fn zone(&self, zone: &Typed) -> Result<(), Fault> {
         let hint = "a zone is `\"Europe/Berlin\"`, `\"UTC\"` or `\"+02:00\"`";
         let said = self.said(zone.span);
         match (&zone.ty, &zone.kind) {
             (_, Kind::Literal(Value::String(name))) if Zone::parse(name).is_none() => {
                 Err(Fault::new(zone.span, format!("there is no time zone `{name}`")).hint(hint))
             }
-            (Type::String | Type::Dyn | Type::Never, _) => Ok(zone),
+            (Type::String | Type::Dyn | Type::Never, _) => Ok(()),
             (other, _) => Err(Fault::new(zone.span, format!("`{said}` is {} and no time zone", a(other))).hint(hint)),
         }
     }

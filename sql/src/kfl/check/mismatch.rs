@@ -199,7 +199,10 @@ impl Checker<'_> {
         let (l, r) = (self.said(left.span), self.said(right.span));
         let symbol = operator.symbol();
         match (&left.ty, &right.ty) {
-            (Type::Timestamp | Type::Duration, Type::Int) => Some(format!("write `{l} {symbol} duration(\"{r}s\")`")),
+            (Type::Timestamp | Type::Duration, Type::Int) => Some(match right.kind {
+                Kind::Literal(_) => format!("write `{l} {symbol} duration(\"{r}s\")`"),
+                _ => format!("write `{l} {symbol} duration(string({r}) + \"us\")`"),
+            }),
             (Type::Timestamp | Type::Duration, Type::String) => Some(format!("write `{l} {symbol} duration({r})`")),
             (Type::String, Type::Int | Type::Uint | Type::Double | Type::Bool) if operator == BinaryOp::Add => {
                 Some(format!("write `{l} + string({r})`"))

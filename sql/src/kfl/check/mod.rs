@@ -48,6 +48,11 @@ pub(super) fn check(expr: &Expr, text: &str, now_ns: i64) -> Result<Typed, Fault
     }
 }
 
+/// The type of an expression of KFL2, if it has one.
+pub(super) fn type_of(expr: &Expr) -> Option<Type> {
+    Checker { text: "", now_ns: 0, locals: Vec::new() }.expr(expr).ok().map(|typed| typed.ty)
+}
+
 struct Checker<'a> {
     text: &'a str,
     now_ns: i64,
@@ -56,34 +61,30 @@ struct Checker<'a> {
 }
 
 impl<'a> Checker<'a> {
+    /// Only hands on: whatever it holds itself it holds once for each level of nesting.
     fn expr(&mut self, expr: &Expr) -> Result<Typed, Fault> {
         let span = expr.span;
         match &expr.kind {
             ExprKind::Literal(value) => Ok(literal(value.clone(), span)),
             ExprKind::Ident(_) | ExprKind::Select(..) => self.path(expr),
-            ExprKind::Index(operand, index) => {
-                let (operand, index) = (self.expr(operand)?, self.expr(index)?);
-                self.index(operand, index, span)
-            }
+            ExprKind::Index(operand, index) => self.index_of(operand, index, span),
             ExprKind::Call(call) => self.call(call, span),
-            ExprKind::Unary(operator, operand) => {
-                let operand = self.expr(operand)?;
-                self.unary(*operator, operand, span)
-            }
-            ExprKind::Binary(operator, left, right) => {
-                let (left, right) = (self.expr(left)?, self.expr(right)?);
-                self.binary(*operator, left, right, span)
-            }
+            ExprKind::Unary(operator, operand) => self.unary(*operator, operand, span),
+            ExprKind::Binary(operator, left, right) => self.binary(*operator, left, right, span),
             ExprKind::And(terms) => self.logical(terms, "&&", span),
             ExprKind::Or(terms) => self.logical(terms, "||", span),
-            ExprKind::Conditional(parts) => {
-                let [condition, then, otherwise] = &**parts;
-                let parts = [self.expr(condition)?, self.expr(then)?, self.expr(otherwise)?];
-                self.conditional(parts, span)
-            }
+            ExprKind::Conditional(parts) => self.conditional(parts, span),
             ExprKind::List(elements) => self.list(elements, span),
             ExprKind::Map(entries) => self.map(entries, span),
         }
+    }
+
+    fn each(&mut self, exprs: &[Expr]) -> Result<Vec<Typed>, Fault> {
+        let mut typed = Vec::with_capacity(exprs.len());
+        for expr in exprs {
+            typed.push(self.expr(expr)?);
+        }
+        Ok(typed)
     }
 
     /// The text of a span, shortened.
@@ -100,28 +101,29 @@ impl<'a> Checker<'a> {
             root = operand;
         }
         fields.reverse();
-        let ExprKind::Ident(name) = &root.kind else {
-            let operand = self.expr(root)?;
-            return self.fields(operand, &fields);
-        };
-        if let Some(local) = self.local(name, root.span) {
-            return self.fields(local, &fields);
+        match &root.kind {
+            ExprKind::Ident(name) => self.named_path(name, root.span, &fields),
+            _ => {
+                let operand = self.expr(root)?;
+                self.fields(operand, &fields)
+            }
+        }
+    }
+
+    fn named_path(&self, name: &Name, span: Span, fields: &[(&str, Span)]) -> Result<Typed, Fault> {
+        if let Some(local) = self.local(name, span) {
+            return self.fields(local, fields);
         }
         let mut path = name.text.clone();
-        let mut longest = None;
-        for used in 0..=fields.len() {
-            if let Some((field, _)) = used.checked_sub(1).and_then(|last| fields.get(last)) {
-                path.push('.');
-                path.push_str(field);
-            }
-            let span = used.checked_sub(1).and_then(|last| fields.get(last)).map_or(root.span, |(_, span)| *span);
-            if let Some(found) = named(&path, span) {
-                longest = Some((found, used));
-            }
+        let mut longest = named(&path, span).map(|found| (found, 0));
+        for (used, (field, span)) in fields.iter().enumerate() {
+            path.push('.');
+            path.push_str(field);
+            longest = named(&path, *span).map(|found| (found, used + 1)).or(longest);
         }
         match longest {
             Some((found, used)) => self.fields(found, fields.get(used..).unwrap_or(&[])),
-            None => Err(self.unknown(&path, expr.span)),
+            None => Err(self.unknown(&path, fields.last().map_or(span, |(_, whole)| *whole))),
         }
     }
 
@@ -141,7 +143,7 @@ impl<'a> Checker<'a> {
     }
 
     /// `operand.a.b`: keys of maps.
-    fn fields(&mut self, operand: Typed, fields: &[(&str, Span)]) -> Result<Typed, Fault> {
+    fn fields(&self, operand: Typed, fields: &[(&str, Span)]) -> Result<Typed, Fault> {
         fields.iter().try_fold(operand, |operand, (field, span)| match &operand.ty {
             Type::Map(..) | Type::Dyn | Type::Never => {
                 let key = literal(Value::string(*field), *span);
@@ -150,10 +152,17 @@ impl<'a> Checker<'a> {
             other => {
                 let what = self.said(operand.span);
                 let fault = Fault::new(*span, format!("`{what}` is {} and has no `{field}`", mismatch::a(other)));
-                let path = self.text.get(span.start..span.end).unwrap_or("");
+                let whole = fields.last().map_or(*span, |(_, whole)| *whole);
+                let path = self.text.get(whole.start..whole.end).unwrap_or("");
                 Err(suggest::variable(path).into_iter().fold(fault, Fault::hint))
             }
         })
+    }
+
+    fn index_of(&mut self, operand: &Expr, index: &Expr, span: Span) -> Result<Typed, Fault> {
+        let operand = self.expr(operand)?;
+        let index = self.expr(index)?;
+        self.index(operand, index, span)
     }
 
     fn index(&self, operand: Typed, index: Typed, span: Span) -> Result<Typed, Fault> {
@@ -183,39 +192,41 @@ impl<'a> Checker<'a> {
     }
 
     fn list(&mut self, elements: &[Expr], span: Span) -> Result<Typed, Fault> {
-        let mut ty = Type::Never;
-        let mut typed = Vec::with_capacity(elements.len());
-        for element in elements {
-            let element = self.expr(element)?;
-            ty = self.one_type(&ty, &element, "a list holds")?;
-            typed.push(element);
-        }
-        Ok(Typed { kind: Kind::List(typed), ty: Type::list(ty), span })
+        let elements = self.each(elements)?;
+        let ty = self.one_type(elements.iter(), "a list holds")?;
+        Ok(Typed { kind: Kind::List(elements), ty: Type::list(ty), span })
     }
 
     fn map(&mut self, entries: &[(Expr, Expr)], span: Span) -> Result<Typed, Fault> {
-        let (mut key_ty, mut value_ty) = (Type::Never, Type::Never);
         let mut typed = Vec::with_capacity(entries.len());
         for (key, value) in entries {
-            let (key, value) = (self.expr(key)?, self.expr(value)?);
-            if !matches!(key.ty, Type::Bool | Type::Int | Type::Uint | Type::String | Type::Dyn) {
-                let message = format!("`{}` is {} and no key", self.said(key.span), mismatch::a(&key.ty));
-                return Err(Fault::new(key.span, message).hint("keys are string, int, uint or bool"));
-            }
-            key_ty = self.one_type(&key_ty, &key, "keys of a map have")?;
-            value_ty = self.one_type(&value_ty, &value, "values of a map have")?;
-            typed.push((key, value));
+            let key = self.expr(key)?;
+            typed.push((key, self.expr(value)?));
         }
-        Ok(Typed { kind: Kind::Map(typed), ty: Type::map(key_ty, value_ty), span })
+        self.map_of(typed, span)
     }
 
-    /// The type of what came before and of one more.
-    fn one_type(&self, ty: &Type, more: &Typed, what: &str) -> Result<Type, Fault> {
-        ty.unify(&more.ty).ok_or_else(|| {
-            let said = self.said(more.span);
-            let message = format!("{what} one type: `{said}` is {}, the others are {ty}", mismatch::a(&more.ty));
-            Fault::new(more.span, message)
-        })
+    fn map_of(&self, entries: Vec<(Typed, Typed)>, span: Span) -> Result<Typed, Fault> {
+        let is_key = |ty: &Type| matches!(ty, Type::Bool | Type::Int | Type::Uint | Type::String | Type::Dyn);
+        if let Some((key, _)) = entries.iter().find(|(key, _)| !is_key(&key.ty)) {
+            let message = format!("`{}` is {} and no key", self.said(key.span), mismatch::a(&key.ty));
+            return Err(Fault::new(key.span, message).hint("keys are string, int, uint or bool"));
+        }
+        let key = self.one_type(entries.iter().map(|(key, _)| key), "keys of a map have")?;
+        let value = self.one_type(entries.iter().map(|(_, value)| value), "values of a map have")?;
+        Ok(Typed { kind: Kind::Map(entries), ty: Type::map(key, value), span })
+    }
+
+    /// The type that all have.
+    fn one_type<'t>(&self, all: impl Iterator<Item = &'t Typed>, what: &str) -> Result<Type, Fault> {
+        let mut ty = Type::Never;
+        for one in all {
+            ty = ty.unify(&one.ty).ok_or_else(|| {
+                let (said, is) = (self.said(one.span), mismatch::a(&one.ty));
+                Fault::new(one.span, format!("{what} one type: `{said}` is {is}, the others are {ty}"))
+            })?;
+        }
+        Ok(ty)
     }
 }
 

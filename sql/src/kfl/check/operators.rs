@@ -8,7 +8,12 @@ use super::mismatch::a;
 use super::{Checker, key_of};
 
 impl Checker<'_> {
-    pub(super) fn unary(&self, operator: UnaryOp, operand: Typed, span: Span) -> Result<Typed, Fault> {
+    pub(super) fn unary(&mut self, operator: UnaryOp, operand: &Expr, span: Span) -> Result<Typed, Fault> {
+        let operand = self.expr(operand)?;
+        self.unary_of(operator, operand, span)
+    }
+
+    fn unary_of(&self, operator: UnaryOp, operand: Typed, span: Span) -> Result<Typed, Fault> {
         match operator {
             UnaryOp::Not if matches!(operand.ty, Type::Bool | Type::Dyn | Type::Never) => {
                 Ok(Typed { kind: Kind::Not(Box::new(operand)), ty: Type::Bool, span })
@@ -28,10 +33,10 @@ impl Checker<'_> {
 
     /// `&&` and `||`. Those within parentheses join their like.
     pub(super) fn logical(&mut self, terms: &[Expr], symbol: &str, span: Span) -> Result<Typed, Fault> {
+        let terms = self.each(terms)?;
         let is_and = symbol == "&&";
         let mut flat = Vec::with_capacity(terms.len());
         for term in terms {
-            let term = self.expr(term)?;
             if !matches!(term.ty, Type::Bool | Type::Dyn | Type::Never) {
                 return Err(self.no_bool(&term, &format!("`{symbol}` joins")));
             }
@@ -45,8 +50,16 @@ impl Checker<'_> {
         Ok(Typed { kind, ty: Type::Bool, span })
     }
 
-    pub(super) fn conditional(&self, parts: [Typed; 3], span: Span) -> Result<Typed, Fault> {
-        let [condition, then, otherwise] = &parts;
+    pub(super) fn conditional(&mut self, parts: &[Expr; 3], span: Span) -> Result<Typed, Fault> {
+        let [condition, then, otherwise] = parts;
+        let condition = self.expr(condition)?;
+        let then = self.expr(then)?;
+        let otherwise = self.expr(otherwise)?;
+        self.conditional_of(Box::new([condition, then, otherwise]), span)
+    }
+
+    fn conditional_of(&self, parts: Box<[Typed; 3]>, span: Span) -> Result<Typed, Fault> {
+        let [condition, then, otherwise] = &*parts;
         if !matches!(condition.ty, Type::Bool | Type::Dyn | Type::Never) {
             return Err(self.no_bool(condition, "the condition of `?` is"));
         }
@@ -60,10 +73,16 @@ impl Checker<'_> {
             );
             return Err(Fault::new(otherwise.span, message));
         };
-        Ok(Typed { kind: Kind::Conditional(Box::new(parts)), ty, span })
+        Ok(Typed { kind: Kind::Conditional(parts), ty, span })
     }
 
-    pub(super) fn binary(&self, operator: BinaryOp, left: Typed, right: Typed, span: Span) -> Result<Typed, Fault> {
+    pub(super) fn binary(&mut self, operator: BinaryOp, left: &Expr, right: &Expr, span: Span) -> Result<Typed, Fault> {
+        let left = self.expr(left)?;
+        let right = self.expr(right)?;
+        self.binary_of(operator, left, right, span)
+    }
+
+    fn binary_of(&self, operator: BinaryOp, left: Typed, right: Typed, span: Span) -> Result<Typed, Fault> {
         let ty = match operator {
             BinaryOp::In => return self.membership(left, right, span),
             BinaryOp::Equal | BinaryOp::NotEqual => left.ty.unify(&right.ty).map(|_| Type::Bool),

@@ -1,7 +1,7 @@
 //! The variables: their names, types and meanings, once for the checker, the docs and what is lowered.
 //!
 //! A dotted name is one flat variable: `src.pod.name` is no field of anything. A variable that does not apply to an entry
-//! has the zero of its type.
+//! has the zero of its type, but `grpc_status` has -1.
 
 mod calls;
 mod entries;
@@ -10,6 +10,7 @@ mod ours;
 use std::{collections::HashMap, fmt, sync::LazyLock};
 
 use super::types::Type;
+use super::value::Value;
 
 /// A variable.
 #[derive(PartialEq, Eq, Hash)]
@@ -20,6 +21,17 @@ pub struct Var {
     pub ty: VarType,
     /// What it means: units, values.
     pub meaning: &'static str,
+}
+
+/// Numbers that are not 0 where they do not apply: a gRPC status of 0 is OK.
+const NOT_ZERO: &[(&str, i64)] = &[("grpc_status", -1)];
+
+impl Var {
+    /// What it is where it does not apply.
+    pub fn zero(&self) -> Value {
+        let number = NOT_ZERO.iter().find(|(name, _)| *name == self.name);
+        number.map_or_else(|| self.ty.zero(), |(_, number)| Value::Int(*number))
+    }
 }
 
 impl fmt::Debug for Var {
@@ -48,6 +60,19 @@ pub enum VarType {
 }
 
 impl VarType {
+    /// The zero of the type; see [`Var::zero`].
+    pub fn zero(self) -> Value {
+        match self {
+            VarType::Bool => Value::Bool(false),
+            VarType::Int => Value::Int(0),
+            VarType::String => Value::string(""),
+            VarType::Bytes => Value::Bytes([].into()),
+            VarType::Timestamp => Value::Timestamp(0),
+            VarType::StringList => Value::List([].into()),
+            VarType::StringMap => Value::Map([].into()),
+        }
+    }
+
     /// As a type of the language.
     pub fn ty(self) -> Type {
         match self {

@@ -3,9 +3,13 @@
 //! The fact to know: a tree is never higher than [`MAX_DEPTH`], whatever the text, so that all who walk it may recurse.
 //! Chains of `&&` and of `||` are one node, however long.
 
+mod logic;
+mod v1;
+
 use super::ast::{BinaryOp, Call, Expr, ExprKind, Name, Span, UnaryOp};
 use super::error::Fault;
 use super::lexer::{self, Token, TokenKind};
+use super::renamed;
 use super::value::Value;
 use super::{MAX_DEPTH, MAX_TEXT_BYTES};
 
@@ -32,6 +36,8 @@ pub(super) const RESERVED: &[&str] = &[
 /// Words that are no names anywhere.
 pub(super) const KEYWORDS: &[&str] = &["true", "false", "null", "in"];
 
+pub(super) use v1::PATTERN as V1_PATTERN;
+
 /// How tightly `||`, `&&`, relations, sums and products bind.
 const OR: u8 = 1;
 const AND: u8 = 2;
@@ -41,21 +47,50 @@ const PRODUCT: u8 = 5;
 
 /// Reads an expression of CEL.
 pub(super) fn parse(text: &str) -> Result<Expr, Fault> {
+    read(text, Dialect::Kfl2).map(|(expr, _)| expr)
+}
+
+/// Reads an expression of CEL that may have the words of KFL v1 in it; what it has of them.
+pub(super) fn parse_v1(text: &str) -> Result<(Expr, V1Words), Fault> {
+    read(text, Dialect::V1)
+}
+
+/// Which words are operators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    Kfl2,
+    /// `and`, `or` and `contains` are; `r"…"` is the call `r("…")`, a pattern.
+    V1,
+}
+
+/// What a text has of KFL v1.
+#[derive(Debug, Default)]
+pub(super) struct V1Words {
+    /// A word is an operator.
+    pub(super) has_words: bool,
+    /// `and` and `or` are mixed without parentheses so that v1 and CEL differ.
+    pub(super) is_ambiguous: bool,
+    /// What v1 makes of that, and what CEL does, if it is not too long to show.
+    pub(super) readings: Option<[Expr; 2]>,
+}
+
+fn read(text: &str, dialect: Dialect) -> Result<(Expr, V1Words), Fault> {
     if text.len() > MAX_TEXT_BYTES {
         let message = format!("the filter is {} bytes long, over the limit of {MAX_TEXT_BYTES}", text.len());
         return Err(Fault::new(Span { start: MAX_TEXT_BYTES, end: text.len() }, message));
     }
-    let mut parser = Parser { text, tokens: lexer::tokens(text)?, at: 0, depth: 0 };
+    let v1 = V1Words::default();
+    let mut parser = Parser { text, tokens: lexer::tokens(text)?, at: 0, depth: 0, dialect, v1 };
     let node = parser.expression()?;
     match parser.token().kind {
-        TokenKind::End => Ok(node.expr),
+        TokenKind::End => Ok((*node.expr, parser.v1)),
         _ => Err(parser.unexpected("an operator")),
     }
 }
 
-/// An expression and how high its tree is.
+/// An expression and how high its tree is. Small, because all that recurse hand it on.
 struct Node {
-    expr: Expr,
+    expr: Box<Expr>,
     height: usize,
 }
 
@@ -65,6 +100,8 @@ struct Parser<'a> {
     at: usize,
     /// How many expressions are begun.
     depth: usize,
+    dialect: Dialect,
+    v1: V1Words,
 }
 
 const END: &Token = &Token { kind: TokenKind::End, span: Span { start: 0, end: 0 } };
@@ -96,20 +133,21 @@ impl Parser<'_> {
         if self.depth > MAX_DEPTH {
             return Err(too_deep(self.token().span));
         }
-        let condition = self.operation(OR)?;
-        let node = if self.take("?") {
-            let then = self.expression()?;
-            self.expect(":", "`:`, the other half of `?`")?;
-            let otherwise = self.expression()?;
-            let span = condition.expr.span.to(otherwise.expr.span);
-            let height = condition.height.max(then.height).max(otherwise.height);
-            let arms = Box::new([condition.expr, then.expr, otherwise.expr]);
-            higher(ExprKind::Conditional(arms), span, height)?
-        } else {
-            condition
-        };
+        let condition = if self.dialect == Dialect::V1 { self.v1_logic()? } else { self.operation(OR)? };
+        let node = if self.take("?") { self.conditional(condition)? } else { condition };
         self.depth -= 1;
         Ok(node)
+    }
+
+    /// The arms behind a condition and its `?`.
+    fn conditional(&mut self, condition: Node) -> Result<Node, Fault> {
+        let then = self.expression()?;
+        self.expect(":", "`:`, the other half of `?`")?;
+        let otherwise = self.expression()?;
+        let span = condition.expr.span.to(otherwise.expr.span);
+        let height = condition.height.max(then.height).max(otherwise.height);
+        let arms = Box::new([*condition.expr, *then.expr, *otherwise.expr]);
+        higher(ExprKind::Conditional(arms), span, height)
     }
 
     /// Operands joined by operators that bind at least so tightly.
@@ -117,29 +155,30 @@ impl Parser<'_> {
         let mut left = self.unary()?;
         while let Some((operator, power)) = self.operator().filter(|(_, power)| *power >= least) {
             left = match operator {
-                Some(operator) => {
-                    self.at += 1;
-                    let right = self.operation(power + 1)?;
-                    let span = left.expr.span.to(right.expr.span);
-                    let height = left.height.max(right.height);
-                    let kind = ExprKind::Binary(operator, Box::new(left.expr), Box::new(right.expr));
-                    higher(kind, span, height)?
-                }
+                Some(operator) => self.binary(operator, left, power)?,
                 None => self.chain(left, power)?,
             };
         }
-        Ok(left)
+        if self.dialect == Dialect::V1 && least <= RELATION { self.infix(left) } else { Ok(left) }
+    }
+
+    /// The operator that stands here and its right operand.
+    fn binary(&mut self, operator: BinaryOp, left: Node, power: u8) -> Result<Node, Fault> {
+        self.at += 1;
+        let right = self.operation(power + 1)?;
+        let (span, height) = (left.expr.span.to(right.expr.span), left.height.max(right.height));
+        higher(ExprKind::Binary(operator, left.expr, right.expr), span, height)
     }
 
     /// The rest of `a && b && …` or `a || b || …`.
     fn chain(&mut self, first: Node, power: u8) -> Result<Node, Fault> {
         let symbol = if power == AND { "&&" } else { "||" };
-        let (mut span, mut height, mut terms) = (first.expr.span, first.height, vec![first.expr]);
+        let (mut span, mut height, mut terms) = (first.expr.span, first.height, vec![*first.expr]);
         while self.take(symbol) {
             let term = self.operation(power + 1)?;
             span = span.to(term.expr.span);
             height = height.max(term.height);
-            terms.push(term.expr);
+            terms.push(*term.expr);
         }
         higher(if power == AND { ExprKind::And(terms) } else { ExprKind::Or(terms) }, span, height)
     }
@@ -188,7 +227,7 @@ impl Parser<'_> {
         let mut node = self.member(sign.map(|(_, span)| span))?;
         for (operator, span) in operators.into_iter().rev() {
             let span = span.to(node.expr.span);
-            node = higher(ExprKind::Unary(operator, Box::new(node.expr)), span, node.height)?;
+            node = higher(ExprKind::Unary(operator, node.expr), span, node.height)?;
         }
         Ok(node)
     }
@@ -197,26 +236,36 @@ impl Parser<'_> {
     fn member(&mut self, sign: Option<Span>) -> Result<Node, Fault> {
         let mut node = self.primary(sign)?;
         loop {
-            if self.take(".") {
-                let (field, name_span) = self.field()?;
-                node = if self.take("(") {
-                    self.call(field, name_span, Some(node))?
-                } else {
-                    let span = node.expr.span.to(name_span);
-                    higher(ExprKind::Select(Box::new(node.expr), field), span, node.height)?
-                };
-            } else if self.take("[") {
-                let index = self.expression()?;
-                let end = self.expect("]", "`]`")?;
-                let (span, height) = (node.expr.span.to(end), node.height.max(index.height));
-                node = higher(ExprKind::Index(Box::new(node.expr), Box::new(index.expr)), span, height)?;
-            } else if self.is_symbol("{") {
-                let fault = Fault::new(self.token().span, "there are no messages to make");
-                return Err(fault.hint("a map is `{\"key\": value}`, with no name before it"));
-            } else {
-                return Ok(node);
-            }
+            node = match self.token().kind {
+                TokenKind::Symbol(".") => self.select(node)?,
+                TokenKind::Symbol("[") => self.index(node)?,
+                TokenKind::Symbol("{") => {
+                    let fault = Fault::new(self.token().span, "there are no messages to make");
+                    return Err(fault.hint("a map is `{\"key\": value}`, with no name before it"));
+                }
+                _ => return Ok(node),
+            };
         }
+    }
+
+    /// `.field` or `.method(args)` behind an operand.
+    fn select(&mut self, operand: Node) -> Result<Node, Fault> {
+        self.at += 1;
+        let (field, name_span) = self.field()?;
+        if self.take("(") {
+            return self.call(field, name_span, Some(operand));
+        }
+        let span = operand.expr.span.to(name_span);
+        higher(ExprKind::Select(operand.expr, field), span, operand.height)
+    }
+
+    /// `[index]` behind an operand.
+    fn index(&mut self, operand: Node) -> Result<Node, Fault> {
+        self.at += 1;
+        let index = self.expression()?;
+        let end = self.expect("]", "`]`")?;
+        let (span, height) = (operand.expr.span.to(end), operand.height.max(index.height));
+        higher(ExprKind::Index(operand.expr, index.expr), span, height)
     }
 
     /// The name behind a dot.
@@ -239,7 +288,7 @@ impl Parser<'_> {
         let start = target.as_ref().map_or(name_span, |target| target.expr.span);
         let (args, height, end) = self.sequence(")")?;
         let height = target.as_ref().map_or(height, |target| target.height.max(height));
-        let call = Call { name, name_span, target: target.map(|target| Box::new(target.expr)), args };
+        let call = Call { name, name_span, target: target.map(|target| target.expr), args };
         higher(ExprKind::Call(call), start.to(end), height)
     }
 
@@ -249,7 +298,7 @@ impl Parser<'_> {
         while !self.is_symbol(closing) {
             let node = self.expression()?;
             height = height.max(node.height);
-            exprs.push(node.expr);
+            exprs.push(*node.expr);
             if !self.take(",") {
                 break;
             }
@@ -262,41 +311,58 @@ impl Parser<'_> {
     }
 
     fn primary(&mut self, sign: Option<Span>) -> Result<Node, Fault> {
-        let Token { kind, span } = self.token().clone();
-        self.at += 1;
-        let leaf = |kind, span| Ok(Node { expr: Expr { kind, span }, height: 1 });
-        let literal = |value| leaf(ExprKind::Literal(value), sign.map_or(span, |sign| sign.to(span)));
-        match kind {
-            TokenKind::Int(magnitude) => literal(Value::Int(signed(magnitude, sign.is_some(), span)?)),
-            TokenKind::Double(value) => literal(Value::Double(if sign.is_some() { -value } else { value })),
-            TokenKind::Uint(value) => literal(Value::Uint(value)),
-            TokenKind::String(text) => literal(Value::string(text)),
-            TokenKind::Bytes(bytes) => literal(Value::Bytes(bytes.into())),
-            TokenKind::Word(word) if word == "true" || word == "false" => literal(Value::Bool(word == "true")),
-            TokenKind::Word(word) if word == "null" => literal(Value::Null),
-            TokenKind::Word(word) => self.name(word, span, span, false),
-            TokenKind::Symbol(".") => {
-                let Token { kind: TokenKind::Word(word), span: name_span } = self.token().clone() else {
-                    return Err(self.unexpected("a name"));
-                };
-                self.at += 1;
-                self.name(word, name_span, span.to(name_span), true)
-            }
+        match self.token().kind {
             TokenKind::Symbol("(") => {
+                self.at += 1;
                 let node = self.expression()?;
                 self.expect(")", "`)`")?;
                 Ok(node)
             }
-            TokenKind::Symbol("[") => {
-                let (elements, height, end) = self.sequence("]")?;
-                higher(ExprKind::List(elements), span.to(end), height)
-            }
-            TokenKind::Symbol("{") => self.map(span),
-            _ => {
-                self.at -= 1;
-                Err(self.unexpected("a value"))
-            }
+            TokenKind::Symbol("[") => self.list(),
+            TokenKind::Symbol("{") => self.map(),
+            TokenKind::Symbol(".") => self.rooted(),
+            TokenKind::Symbol(_) | TokenKind::End => Err(self.unexpected("a value")),
+            _ => self.leaf(sign),
         }
+    }
+
+    /// A literal or a name.
+    fn leaf(&mut self, sign: Option<Span>) -> Result<Node, Fault> {
+        let Token { kind, span } = self.token().clone();
+        self.at += 1;
+        let value = match kind {
+            TokenKind::Int(magnitude) => Value::Int(signed(magnitude, sign.is_some(), span)?),
+            TokenKind::Double(value) => Value::Double(if sign.is_some() { -value } else { value }),
+            TokenKind::Uint(value) => Value::Uint(value),
+            TokenKind::String(text) if self.is_v1_pattern(span) => return Ok(v1::pattern(text, span)),
+            TokenKind::String(text) => Value::string(text),
+            TokenKind::Bytes(bytes) => Value::Bytes(bytes.into()),
+            TokenKind::Word(word) => match word.as_str() {
+                "true" | "false" => Value::Bool(word == "true"),
+                "null" => Value::Null,
+                _ => return self.name(word, span, span, false),
+            },
+            TokenKind::Symbol(_) | TokenKind::End => return Err(self.unexpected("a value")),
+        };
+        Ok(leaf(ExprKind::Literal(value), sign.map_or(span, |sign| sign.to(span))))
+    }
+
+    /// `.name`, the variable of that name whatever a macro calls so.
+    fn rooted(&mut self) -> Result<Node, Fault> {
+        let dot = self.token().span;
+        self.at += 1;
+        let Token { kind: TokenKind::Word(word), span } = self.token().clone() else {
+            return Err(self.unexpected("a name"));
+        };
+        self.at += 1;
+        self.name(word, span, dot.to(span), true)
+    }
+
+    fn list(&mut self) -> Result<Node, Fault> {
+        let start = self.token().span;
+        self.at += 1;
+        let (elements, height, end) = self.sequence("]")?;
+        higher(ExprKind::List(elements), start.to(end), height)
     }
 
     /// A variable or a function call.
@@ -304,23 +370,28 @@ impl Parser<'_> {
         if RESERVED.contains(&text.as_str()) || KEYWORDS.contains(&text.as_str()) {
             self.at -= 1;
             let fault = Fault::new(name_span, format!("`{text}` is a reserved word of CEL and no name"));
-            return Err(if text == "in" { fault.hint("`in` stands between a value and a list") } else { fault });
+            return Err(match renamed::elsewhere(&text) {
+                Some(hint) => fault.hint(hint),
+                None if text == "in" => fault.hint("`in` stands between a value and a list"),
+                None => fault,
+            });
         }
         if self.take("(") {
             return self.call(text, name_span, None);
         }
-        Ok(Node { expr: Expr { kind: ExprKind::Ident(Name { text, is_rooted }), span }, height: 1 })
+        Ok(leaf(ExprKind::Ident(Name { text, is_rooted }), span))
     }
 
-    /// The entries of a map, whose brace is open.
-    fn map(&mut self, start: Span) -> Result<Node, Fault> {
+    fn map(&mut self) -> Result<Node, Fault> {
+        let start = self.token().span;
+        self.at += 1;
         let (mut entries, mut height) = (Vec::new(), 0);
         while !self.is_symbol("}") {
             let key = self.expression()?;
             self.expect(":", "`:` and the value of the key")?;
             let value = self.expression()?;
             height = height.max(key.height).max(value.height);
-            entries.push((key.expr, value.expr));
+            entries.push((*key.expr, *value.expr));
             if !self.take(",") {
                 break;
             }
@@ -372,7 +443,11 @@ fn higher(kind: ExprKind, span: Span, below: usize) -> Result<Node, Fault> {
     if below >= MAX_DEPTH {
         return Err(too_deep(span));
     }
-    Ok(Node { expr: Expr { kind, span }, height: below + 1 })
+    Ok(Node { expr: Box::new(Expr { kind, span }), height: below + 1 })
+}
+
+fn leaf(kind: ExprKind, span: Span) -> Node {
+    Node { expr: Box::new(Expr { kind, span }), height: 1 }
 }
 
 fn too_deep(span: Span) -> Fault {
