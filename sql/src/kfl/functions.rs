@@ -8,7 +8,7 @@ use super::typed::Function;
 use super::value::Value;
 
 /// Steps that compiling a pattern counts for, and for each byte of it.
-const PATTERN_STEPS: usize = 2_000;
+const PATTERN_STEPS: usize = 20_000;
 const PATTERN_STEPS_PER_BYTE: usize = 100;
 
 /// The value of a function for these arguments, which [`Function`] says the types of.

@@ -12,6 +12,8 @@ use regex::bytes::{Regex, RegexBuilder};
 pub const MAX_PATTERN_BYTES: usize = 4096;
 /// Largest compiled pattern in bytes. Counted repetitions of repetitions reach it.
 pub const MAX_COMPILED_BYTES: usize = 1 << 20;
+/// Most patterns that are written out in one filter: compiling one may take milliseconds.
+pub const MAX_PATTERNS: usize = 100;
 /// Most repetitions that can be counted, as in RE2.
 const MAX_REPEAT: u32 = 1000;
 /// Deepest nesting of groups.

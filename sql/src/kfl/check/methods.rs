@@ -3,7 +3,7 @@
 use super::super::ast::{Call, Span};
 use super::super::cidr::Cidr;
 use super::super::error::Fault;
-use super::super::pattern;
+use super::super::pattern::{self, MAX_PATTERNS};
 use super::super::suggest;
 use super::super::time::Zone;
 use super::super::typed::{Function, Kind, TimePart, Typed};
@@ -106,18 +106,29 @@ impl Checker<'_> {
             }
         }
         if let Kind::Literal(Value::String(text)) = &arg.kind {
-            let fault = match function {
-                Function::Matches => pattern::compile(text).err().map(|error| (error.0, "patterns are RE2's")),
-                Function::InCidr if Cidr::parse(text).is_none() => {
-                    Some((format!("`{text}` is no network"), "write one as `10.0.0.0/8` or `2001:db8::/32`"))
-                }
-                _ => None,
-            };
-            if let Some((message, hint)) = fault {
-                return Err(Fault::new(arg.span, message).hint(hint));
-            }
+            self.readable(function, text, arg.span)?;
         }
         Ok(Typed { kind: Kind::Call(function, vec![target, arg]), ty: Type::Bool, span })
+    }
+
+    /// Whether a pattern or a network is one.
+    fn readable(&self, function: Function, text: &str, span: Span) -> Result<(), Fault> {
+        match (function, &self.patterns) {
+            (Function::Matches, Some(patterns)) => {
+                patterns.set(patterns.get() + 1);
+                if patterns.get() > MAX_PATTERNS {
+                    let fault = Fault::new(span, format!("the filter has more than {MAX_PATTERNS} patterns"));
+                    return Err(fault.hint("join them: `x.matches(\"a|b\")`"));
+                }
+                let compiled = pattern::compile(text);
+                compiled.map(|_| ()).map_err(|error| Fault::new(span, error.0).hint("patterns are RE2's"))
+            }
+            (Function::InCidr, _) if Cidr::parse(text).is_none() => {
+                let fault = Fault::new(span, format!("`{text}` is no network"));
+                Err(fault.hint("write one as `10.0.0.0/8` or `2001:db8::/32`"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A method of strings behind something else.

@@ -9,6 +9,7 @@ mod methods;
 mod mismatch;
 mod operators;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::ast::{Expr, ExprKind, Name, Span};
@@ -40,7 +41,7 @@ const HEADER_MAPS: &[&str] = &["request.headers", "response.headers"];
 
 /// Checks an expression, which has to be a bool. `now()` is `now_ns`, ns since 1970.
 pub(super) fn check(expr: &Expr, text: &str, now_ns: i64) -> Result<Typed, Fault> {
-    let mut checker = Checker { text, now_ns, locals: Vec::new() };
+    let mut checker = Checker { text, now_ns, locals: Vec::new(), patterns: Some(Cell::new(0)) };
     let typed = checker.expr(expr)?;
     match typed.ty {
         Type::Bool | Type::Dyn => Ok(typed),
@@ -50,7 +51,7 @@ pub(super) fn check(expr: &Expr, text: &str, now_ns: i64) -> Result<Typed, Fault
 
 /// The type of an expression of KFL2, if it has one.
 pub(super) fn type_of(expr: &Expr) -> Option<Type> {
-    Checker { text: "", now_ns: 0, locals: Vec::new() }.expr(expr).ok().map(|typed| typed.ty)
+    Checker { text: "", now_ns: 0, locals: Vec::new(), patterns: None }.expr(expr).ok().map(|typed| typed.ty)
 }
 
 struct Checker<'a> {
@@ -58,6 +59,8 @@ struct Checker<'a> {
     now_ns: i64,
     /// The variables of the macros around, outermost first.
     locals: Vec<(Arc<str>, Type)>,
+    /// How many patterns were compiled; `None` if none are to be, because only a type is asked for.
+    patterns: Option<Cell<usize>>,
 }
 
 impl<'a> Checker<'a> {

@@ -182,6 +182,8 @@ fn long_and_deep_texts_end() {
         ("http and ".repeat(7_000) + "http", true),
         ("http and dns or ".repeat(4_000) + "http", false),
         ("http && ".repeat(8_000) + "http", true),
+        (r"path.matches('\pL{3}') || ".repeat(2_000) + "http", false),
+        ("(".repeat(100) + &r"path.matches('\pL{3}') or ".repeat(1_500) + "http" + &")".repeat(100), false),
         ("http || dns && ".repeat(4_000) + "http", true),
         (format!("status_code in [{}1]", "1,".repeat(30_000)), true),
         (format!("{}http{}", "(".repeat(127), ")".repeat(127)), true),

@@ -61,8 +61,8 @@ impl Rewriter<'_> {
             ExprKind::And(terms) => ExprKind::And(self.each(terms)?.into_iter().flat_map(conjuncts).collect()),
             ExprKind::Or(terms) => ExprKind::Or(self.each(terms)?),
             ExprKind::List(elements) => ExprKind::List(self.each(elements)?),
-            ExprKind::Unary(operator, operand) => ExprKind::Unary(operator, self.boxed(operand)?),
-            ExprKind::Index(operand, index) => ExprKind::Index(self.boxed(operand)?, self.boxed(index)?),
+            ExprKind::Unary(operator, operand) => ExprKind::Unary(operator, self.boxed(*operand)?),
+            ExprKind::Index(operand, index) => ExprKind::Index(self.boxed(*operand)?, self.boxed(*index)?),
             ExprKind::Conditional(parts) => {
                 let [condition, then, otherwise] = *parts;
                 ExprKind::Conditional(Box::new([self.expr(condition)?, self.expr(then)?, self.expr(otherwise)?]))
@@ -71,8 +71,8 @@ impl Rewriter<'_> {
         })
     }
 
-    fn boxed(&mut self, expr: Box<Expr>) -> Result<Box<Expr>, Fault> {
-        self.expr(*expr).map(Box::new)
+    fn boxed(&mut self, expr: Expr) -> Result<Box<Expr>, Fault> {
+        self.expr(expr).map(Box::new)
     }
 
     fn each(&mut self, exprs: Vec<Expr>) -> Result<Vec<Expr>, Fault> {
@@ -94,7 +94,7 @@ impl Rewriter<'_> {
             return Ok(Expr { kind: ExprKind::Select(operand, field), span });
         }
         let had_v1 = self.has_v1;
-        let rewritten = self.boxed(operand.clone())?;
+        let rewritten = self.boxed((*operand).clone())?;
         if matches!(check::type_of(&rewritten), None | Some(Type::Map(..))) {
             return Ok(Expr { kind: ExprKind::Select(rewritten, field), span });
         }
@@ -186,7 +186,7 @@ impl Rewriter<'_> {
             matches!(&side.kind, ExprKind::Call(call) if call.name == parser::V1_PATTERN && call.target.is_none());
         match unit {
             _ if is_pattern => Ok(side),
-            Unit::Same => self.boxed(side),
+            Unit::Same => self.boxed(*side),
             Unit::Millis => self.micros(&side).map(Box::new),
             Unit::Epoch => match &side.kind {
                 ExprKind::Literal(Value::Int(millis)) => {
@@ -194,7 +194,7 @@ impl Rewriter<'_> {
                     self.has_v1 |= time.is_some();
                     Ok(time.map_or(side, |time| Box::new(parsed(&format!("timestamp(\"{time}\")"), span))))
                 }
-                _ => self.boxed(side),
+                _ => self.boxed(*side),
             },
         }
     }
