@@ -127,9 +127,8 @@ impl ScalarUDFImpl for FrameFilter {
         let ids = ids.to_array(rows)?;
         let ids = ids.as_primitive::<Int64Type>();
         let (must, must_not) = self.decided(columns, rows)?;
-        let open = |row: &usize| !must.value(*row) && !must_not.value(*row);
-        let asked = (0..rows).filter(open).filter_map(|row| ids.is_valid(row).then(|| ids.value(row)));
-        let answers = self.answers(asked)?;
+        let open = |row: &usize| ids.is_valid(*row) && !must.value(*row) && !must_not.value(*row);
+        let answers = self.answers((0..rows).filter(open).map(|row| ids.value(row)))?;
         let mut out = BooleanBuilder::with_capacity(rows);
         for (row, id) in ids.iter().enumerate() {
             out.append_option(match id {
