@@ -73,6 +73,7 @@ pub(crate) enum Command {
     Import(commands::import::Args),
     Query(commands::query::Args),
     Calls(commands::calls::Args),
+    Kfl(commands::kfl::Args),
     Show(commands::show::Args),
     Export(commands::export::Args),
     Replay(commands::replay::Args),

@@ -8,6 +8,7 @@ mod cli;
 mod crash;
 mod golden;
 mod index_oracle;
+mod kfl;
 mod killed;
 mod pgwire;
 mod record;

@@ -265,3 +265,45 @@ fn a_driver_prepares_binds_and_reads_binary() {
         driving.await.unwrap().unwrap();
     });
 }
+
+/// KFL over the wire: as a statement, as a table, and with the filter as a parameter; a mistake is pointed at in the client's
+/// own text.
+#[test]
+fn a_driver_asks_in_kfl() {
+    let server = Server::start();
+    let port: u16 = server.port.parse().unwrap();
+    RUNTIME.block_on(async {
+        let mut config = tokio_postgres::Config::new();
+        config.host("127.0.0.1").port(port).user("anybody").dbname("wiretape");
+        let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
+        let driving = tokio::spawn(connection);
+        let filter = "dns && \"A\" in dns_question_types // it's; so";
+        let counted = client.query("select count(*) from dns where kfl_match($1)", &[&filter]).await.unwrap();
+        let count = usize::try_from(counted[0].get::<_, i64>(0)).unwrap();
+        assert!(count > 10);
+        let prepared = client.prepare("KFL dns && \"A\" in dns_question_types").await.unwrap();
+        assert_eq!(client.query(&prepared, &[]).await.unwrap().len(), count);
+        let messages = client.simple_query(&format!("select 1; KFL {filter}\n; select 2")).await.unwrap();
+        let rows = messages.iter().filter(|m| matches!(m, tokio_postgres::SimpleQueryMessage::Row(_))).count();
+        assert_eq!(rows, count + 2);
+        let error = client.simple_query("select 1; KFL dnss && http").await.unwrap_err();
+        let error = error.as_db_error().unwrap();
+        assert_eq!(error.position(), Some(&tokio_postgres::error::ErrorPosition::Original(15)), "{error}");
+        drop(client);
+        driving.await.unwrap().unwrap();
+    });
+}
+
+/// What the user should know of a filter comes as a NOTICE, beside the rows.
+#[test]
+fn psql_shows_that_a_filter_is_kfl_v1() {
+    if !tool("psql") {
+        return;
+    }
+    let server = Server::start();
+    let output = run(server.psql(&["-At", "-c", "KFL dns and dns_response"]).stdin(Stdio::null()));
+    let notice = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(notice.contains("NOTICE:  read as KFL v1; in KFL2: dns && dns_response"), "{notice}");
+    let rows = server.rows("select count(*) from dns where response_bytes is not null");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count().to_string(), rows.trim());
+}

@@ -114,6 +114,8 @@ pub(crate) struct Backend {
     pub(crate) portals: HashMap<String, Portal>,
     /// Changed parameters that the client was not told of yet.
     pub(crate) announcements: Vec<(&'static str, String)>,
+    /// Notices that the client was not sent yet.
+    pub(crate) notices: Vec<String>,
 }
 
 impl Backend {
@@ -130,6 +132,7 @@ impl Backend {
             statements: HashMap::new(),
             portals: HashMap::new(),
             announcements: Vec::new(),
+            notices: Vec::new(),
         })
     }
 
@@ -209,7 +212,11 @@ impl Backend {
         match work {
             Work::Empty => Ok(Reply::Empty),
             Work::Command(command) => unwound(command.run(self)).await,
-            Work::Planned(planned) => unwound(self.run(planned, params)).await,
+            Work::Planned(planned) => {
+                let reply = unwound(self.run(planned, params)).await;
+                self.notices.extend(planned.prepared.notices());
+                reply
+            }
         }
     }
 

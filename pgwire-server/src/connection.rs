@@ -167,8 +167,11 @@ impl Connection {
         self.sender.put(message).map_err(Stop::Error)
     }
 
-    /// Tells the client of the parameters that changed.
+    /// Tells the client of the parameters that changed, and what else it should know.
     fn announce(&mut self) -> Result<(), Stop> {
+        for notice in std::mem::take(&mut self.backend.notices) {
+            self.put(PgWireBackendMessage::NoticeResponse(crate::error::notice(notice)))?;
+        }
         for (name, value) in std::mem::take(&mut self.backend.announcements) {
             self.put(parameter_status(name, &value))?;
         }

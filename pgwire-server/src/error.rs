@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use pgwire::messages::response::ErrorResponse;
+use pgwire::messages::response::{ErrorResponse, NoticeResponse};
 use wiretape_sql::SqlError;
 
 /// Bytes of a message, detail or hint that are sent; clients limit error messages to 30 000 bytes in all.
@@ -24,6 +24,12 @@ pub(crate) struct PgError {
     position: Option<usize>,
     detail: Option<String>,
     hint: Option<String>,
+}
+
+/// A NOTICE of severity NOTICE.
+pub(crate) fn notice(text: String) -> NoticeResponse {
+    let fields = [(b'S', "NOTICE".to_owned()), (b'V', "NOTICE".to_owned()), (b'C', "00000".to_owned()), (b'M', text)];
+    NoticeResponse::new(fields.into())
 }
 
 impl PgError {

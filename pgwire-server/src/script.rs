@@ -6,6 +6,8 @@ use datafusion::sql::sqlparser::{
     tokenizer::{Location, Token, TokenWithSpan, Tokenizer},
 };
 
+use wiretape_sql::{KflStatement, kfl_statement};
+
 use crate::error::PgError;
 
 /// One statement of a text.
@@ -22,17 +24,48 @@ pub(crate) struct Piece {
 
 /// The statements of `text`; none for text of blanks, comments and semicolons only.
 pub(crate) fn split(text: &str) -> Result<Vec<Piece>, PgError> {
+    let (mut pieces, mut from) = (Vec::new(), 0);
+    while let Some(rest) = text.get(from..).filter(|rest| !rest.is_empty()) {
+        let before = text.get(..from).map_or(0, |before| before.chars().count());
+        from += match kfl_statement(rest) {
+            Some(statement) => {
+                pieces.extend(Piece::kfl(rest, &statement, before));
+                statement.rest
+            }
+            None => split_sql(rest, before, &mut pieces)?,
+        };
+    }
+    Ok(pieces)
+}
+
+/// The statements of `text` up to one that is not SQL, and the bytes that they take; `before` characters stand before it.
+fn split_sql(text: &str, before: usize, pieces: &mut Vec<Piece>) -> Result<usize, PgError> {
     let lines = Lines::new(text);
-    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location().map_err(|error| {
-        let position = lines.chars_before(error.location) + 1;
-        PgError::syntax(error.message.to_lowercase(), Some(position))
-    })?;
-    let pieces = tokens.split(|token| token.token == Token::SemiColon);
-    Ok(pieces.filter_map(|tokens| Piece::new(text, &lines, tokens)).collect())
+    let mut tokens = Vec::new();
+    let tokenized = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location_into_buf(&mut tokens);
+    let ends = tokens.iter().filter(|token| token.token == Token::SemiColon).map(|token| lines.byte(token.span.end));
+    let until = ends.into_iter().find(|end| text.get(*end..).is_some_and(|rest| kfl_statement(rest).is_some()));
+    if let (None, Err(error)) = (until, tokenized) {
+        let position = lines.chars_before(error.location) + 1 + before;
+        return Err(PgError::syntax(error.message.to_lowercase(), Some(position)));
+    }
+    let until = until.unwrap_or(text.len());
+    let sql = tokens.split(|token| token.token == Token::SemiColon);
+    let own = sql.filter(|tokens| tokens.first().is_some_and(|first| lines.byte(first.span.start) < until));
+    pieces.extend(own.filter_map(|tokens| Piece::new(text, &lines, tokens, before)));
+    Ok(until)
 }
 
 impl Piece {
-    fn new(text: &str, lines: &Lines<'_>, tokens: &[TokenWithSpan]) -> Option<Self> {
+    /// A statement of KFL, of which only the first word is a token.
+    fn kfl(text: &str, statement: &KflStatement, before: usize) -> Option<Self> {
+        let own = text.get(statement.start..statement.end)?;
+        let skipped = text.get(..statement.start)?.chars().count();
+        let word = Token::make_word("kfl", None);
+        Some(Self { text: own.to_owned(), offset: before + skipped, tokens: vec![word], starts: vec![0] })
+    }
+
+    fn new(text: &str, lines: &Lines<'_>, tokens: &[TokenWithSpan], before: usize) -> Option<Self> {
         let significant = |token: &&TokenWithSpan| !matches!(token.token, Token::Whitespace(_) | Token::EOF);
         let tokens: Vec<&TokenWithSpan> = tokens.iter().filter(significant).collect();
         let first = lines.byte(tokens.first()?.span.start);
@@ -40,7 +73,7 @@ impl Piece {
         let own = text.get(first..end)?;
         Some(Self {
             text: own.to_owned(),
-            offset: lines.chars_before(tokens.first()?.span.start),
+            offset: before + lines.chars_before(tokens.first()?.span.start),
             starts: tokens.iter().map(|token| lines.byte(token.span.start) - first).collect(),
             tokens: tokens.into_iter().map(|token| token.token.clone()).collect(),
         })
@@ -217,6 +250,13 @@ mod tests {
         for text in ["", " ", ";", " ; ;", "-- ping", "/* a */ ; -- b\n"] {
             assert!(split(text).unwrap().is_empty(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_statement_of_kfl_ends_at_its_own_semicolon() {
+        let pieces = split("select 1; KFL path == \"é;\\\"\" ; select 2").unwrap();
+        let texts: Vec<(&str, usize)> = pieces.iter().map(|p| (p.text.as_str(), p.offset)).collect();
+        assert_eq!(texts, [("select 1", 0), ("KFL path == \"é;\\\"\"", 10), ("select 2", 31)]);
     }
 
     #[test]

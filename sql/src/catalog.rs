@@ -4,7 +4,7 @@
 //! over [`pinned`] catalogs instead, in which every table is of one [`View`], so that a join of two tables never sees
 //! two versions. Schemas that somebody else registered (`pg_catalog`) pass through.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use datafusion::{
@@ -16,6 +16,7 @@ use wiretape_engine::{ColumnDef, ColumnGroup, TableDef, View};
 use crate::{
     Database,
     config::ScanOptions,
+    entries,
     system::{self, Facts},
     table::{self, CALL_ID, FLOW_ID, PACKET_ID, grouped},
 };
@@ -56,6 +57,36 @@ pub(crate) struct Source {
     pub(crate) database: Arc<Database>,
     pub(crate) version: Version,
     pub(crate) options: ScanOptions,
+    /// The statement that is planned.
+    pub(crate) planning: Planning,
+}
+
+/// What is known of a statement that is planned, and what is to be told of it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Planning {
+    /// Its `now()`, ns since the epoch.
+    pub(crate) now_ns: i64,
+    notices: Arc<Mutex<Vec<String>>>,
+}
+
+impl Planning {
+    /// A statement that is planned at `now_ns`.
+    pub(crate) fn at(now_ns: i64) -> Planning {
+        Planning { now_ns, ..Planning::default() }
+    }
+
+    /// Something that the user should know, once.
+    pub(crate) fn notice(&self, text: Option<String>) {
+        let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(text) = text.filter(|text| !notices.contains(text)) {
+            notices.push(text);
+        }
+    }
+
+    /// What the user should know.
+    pub(crate) fn notices(&self) -> Vec<String> {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Source {
@@ -65,6 +96,11 @@ impl Source {
             Version::Newest => self.database.db().view().map_err(|e| DataFusionError::External(Box::new(e))),
             Version::Pinned(view) => Ok(Arc::clone(view)),
         }
+    }
+
+    /// Every table that is stored.
+    pub(crate) fn tables(&self) -> &'static [&'static TableDef] {
+        self.database.db().tables()
     }
 
     /// The stored tables of the schema `system`, or of the public one.
@@ -92,10 +128,16 @@ impl Source {
         views.chain(tables).filter_map(keyed).collect()
     }
 
+    /// Whether rows of any table are entries.
+    fn has_entries(&self) -> bool {
+        self.tables().iter().any(|t| !t.entries.is_empty())
+    }
+
     fn stored_table(&self, system: bool, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         match self.stored(system).find(|t| t.name == name) {
             Some(def) => table::provider(&self.view()?, def, self.options).map(Some),
             None if system => Ok(None),
+            None if name == entries::ENTRIES && self.has_entries() => entries::all(self).map(Some),
             None => match self.groups().into_iter().find(|g| g.view == name) {
                 Some(group) => grouped::view(&self.view()?, group, self.database.db().tables(), self.options).map(Some),
                 None => Ok(None),
@@ -167,7 +209,8 @@ struct PublicSchema(Source);
 #[async_trait]
 impl SchemaProvider for PublicSchema {
     fn table_names(&self) -> Vec<String> {
-        let views = self.0.groups().into_iter().map(|g| g.view);
+        let entries = self.0.has_entries().then_some(entries::ENTRIES);
+        let views = self.0.groups().into_iter().map(|g| g.view).chain(entries);
         self.0.stored(false).map(|t| t.name).chain(views).map(str::to_owned).collect()
     }
 
@@ -176,7 +219,9 @@ impl SchemaProvider for PublicSchema {
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.0.stored(false).any(|t| t.name == name) || self.0.groups().iter().any(|g| g.view == name)
+        self.0.stored(false).any(|t| t.name == name)
+            || self.0.groups().iter().any(|g| g.view == name)
+            || name == entries::ENTRIES && self.0.has_entries()
     }
 }
 

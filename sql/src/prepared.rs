@@ -85,6 +85,15 @@ impl Prepared {
         }
     }
 
+    /// What the user should know of it: that a filter was read as KFL v1, for example.
+    pub fn notices(&self) -> Vec<String> {
+        match self {
+            Prepared::Query(query) => query.source.planning.notices(),
+            Prepared::Copy(copy) => copy.notices(),
+            Prepared::Set(_) => Vec::new(),
+        }
+    }
+
     /// Types of `$1`, `$2`, … in order; `None` where the text does not tell.
     pub fn parameter_types(&self) -> Result<Vec<Option<DataType>>, SqlError> {
         match self {

@@ -27,10 +27,10 @@ use wiretape_engine::View;
 
 use crate::{
     Ast, Database, Kind, Outcome, Prepared, QueryPlan, SetPlan, SqlError, Statement,
-    catalog::{self, Source, Version},
+    catalog::{self, Planning, Source, Version},
     config::ScanOptions,
     cooperate::CooperativeJoins,
-    copy,
+    copy, entries,
     error::Scope,
     filters,
     group::GroupByCode,
@@ -69,7 +69,12 @@ pub(crate) struct Begun {
 impl Session {
     pub(crate) fn new(database: Arc<Database>) -> Session {
         let options = ScanOptions { use_index: database.config().use_index };
-        let source = Source { database: Arc::clone(&database), version: Version::Newest, options };
+        let source = Source {
+            database: Arc::clone(&database),
+            version: Version::Newest,
+            options,
+            planning: Planning::default(),
+        };
         let state = SessionStateBuilder::new()
             .with_config(session_config(database.config().threads.max(1)))
             .with_runtime_env(Arc::clone(database.runtime()))
@@ -80,6 +85,9 @@ impl Session {
         let context = SessionContext::new_with_state(state);
         context.register_catalog(catalog::CATALOG, catalog::newest(&source));
         for function in udf::UDFS {
+            context.register_udf(function.udf());
+        }
+        for function in entries::FUNCTIONS {
             context.register_udf(function.udf());
         }
         for function in filters::FILTERS {
@@ -168,12 +176,18 @@ impl Session {
     pub(crate) fn pin(&self) -> Result<Pinned, SqlError> {
         let view = self.database.db().view()?;
         let options = ScanOptions { use_index: self.use_index.load(Ordering::Relaxed) };
-        let source =
-            Source { database: Arc::clone(&self.database), version: Version::Pinned(Arc::clone(&view)), options };
         let mut state = self.context.state();
+        let now = state.execution_props().query_execution_start_time.and_then(|now| now.timestamp_nanos_opt());
+        let source = Source {
+            database: Arc::clone(&self.database),
+            version: Version::Pinned(Arc::clone(&view)),
+            options,
+            planning: Planning::at(now.unwrap_or_default()),
+        };
         let below: Arc<dyn CatalogProviderList> = Arc::clone(state.catalog_list());
         state.register_catalog_list(catalog::pinned(&below, source.clone()));
         table::register_udfs(&mut state, &view)?;
+        entries::register(&mut state, &source)?;
         Ok(Pinned { state, view, source })
     }
 
@@ -229,9 +243,11 @@ impl Session {
         unreachable!("the last beginning returns")
     }
 
-    /// The query planned anew, when there is a newer version of the database than the one it was planned over.
+    /// The query planned anew, when there is a newer version of the database than the one it was planned over, or what it
+    /// asks depends on when that is.
     pub(crate) async fn newest(&self, query: &QueryPlan) -> Result<Option<QueryPlan>, SqlError> {
-        if Arc::ptr_eq(&self.database.db().view()?, &query.view) {
+        let is_of_now = entries::asks_for_now(&query.statement.text);
+        if Arc::ptr_eq(&self.database.db().view()?, &query.view) && !is_of_now {
             return Ok(None);
         }
         let Ast::Sql(ast) = &query.statement.ast else { return Ok(None) };
@@ -295,7 +311,7 @@ const USE_INDEX: &str = "wiretape.use_index";
 /// `SET statement_timeout = '5s'`; a bare number is milliseconds, 0 is no limit, as in PostgreSQL.
 const TIME_LIMIT: &str = "statement_timeout";
 
-fn session_config(threads: usize) -> SessionConfig {
+pub(crate) fn session_config(threads: usize) -> SessionConfig {
     let mut config = SessionConfig::new()
         .with_target_partitions(threads)
         .with_default_catalog_and_schema(catalog::CATALOG, catalog::PUBLIC)

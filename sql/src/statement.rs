@@ -1,16 +1,18 @@
 //! From SQL text to statements: splitting, parsing, and what kind of statement each one is. Nothing is resolved here.
 
+use std::ops::Range;
+
 use datafusion::sql::{
     parser::{DFParserBuilder, Statement as DfStatement},
     sqlparser::{
         ast::{Set, SetExpr, Statement as SqlStatement},
         dialect::PostgreSqlDialect,
-        tokenizer::{Token, TokenWithSpan, Tokenizer},
+        tokenizer::{Location, Token, TokenWithSpan, Tokenizer},
     },
 };
 
 pub use crate::copy::{CopySource, CopyStatement, CopyTarget};
-use crate::{SqlError, copy, error::locate};
+use crate::{SqlError, copy, entries::statement as kfl, error::locate};
 
 /// Nesting of parentheses and operators that the parser accepts. Its own default of 50 refuses real dashboards' queries;
 /// the stack holds several times this.
@@ -141,26 +143,64 @@ fn sql_kind(statement: &SqlStatement) -> Kind {
 
 /// Splits `text` at its semicolons and parses each statement. Blanks and comments alone give no statement.
 pub(crate) fn parse(text: &str) -> Result<Vec<Statement>, SqlError> {
-    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location().map_err(|e| {
-        let position = locate::offset(text, e.location.line, e.location.column);
-        SqlError::syntax(e.message.to_lowercase(), position)
-    })?;
     let mut statements = Vec::new();
+    let mut from = 0;
+    while let Some(rest) = text.get(from..).filter(|rest| !rest.is_empty()) {
+        let parsed = match kfl::at_start(rest) {
+            Some(kfl) => {
+                statements.extend(parse_slice(text, from + kfl.start..from + kfl.end)?);
+                kfl.rest
+            }
+            None => parse_sql(text, from, &mut statements)?,
+        };
+        from += parsed;
+    }
+    Ok(statements)
+}
+
+/// Parses the statements from byte `from` of `text` on, up to its end or to a statement that is not SQL; gives the bytes
+/// that they take.
+fn parse_sql(text: &str, from: usize, statements: &mut Vec<Statement>) -> Result<usize, SqlError> {
+    let rest = text.get(from..).unwrap_or_default();
+    let mut tokens = Vec::new();
+    let tokenized = Tokenizer::new(&PostgreSqlDialect {}, rest).tokenize_with_location_into_buf(&mut tokens);
+    let place = |location: Location| locate::byte(rest, location.line, location.column);
+    // Behind a semicolon there may be KFL, which the tokens of SQL do not fit.
+    let next = tokens.iter().filter(|t| t.token == Token::SemiColon).map(|t| place(t.span.end));
+    let until = next.into_iter().find(|at| rest.get(*at..).is_some_and(|rest| kfl::at_start(rest).is_some()));
+    if until.is_none()
+        && let Err(e) = tokenized
+    {
+        let before = text.get(..from).map_or(0, |before| before.chars().count());
+        let position = locate::offset(rest, e.location.line, e.location.column).map(|at| at + before);
+        return Err(SqlError::syntax(e.message.to_lowercase(), position));
+    }
+    let until = until.unwrap_or(rest.len());
     for tokens in tokens.split(|t| t.token == Token::SemiColon) {
         let mut significant = tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_) | Token::EOF));
         let Some(first) = significant.next() else { continue };
         let last = significant.next_back().unwrap_or(first);
-        let start = locate::byte(text, first.span.start.line, first.span.start.column);
-        let end = locate::byte(text, last.span.end.line, last.span.end.column);
-        let slice = text.get(start..end.max(start)).unwrap_or(text);
-        let offset = text.get(..start).map_or(0, |before| before.chars().count());
-        let ast = parse_one(slice).map_err(|mut e| {
-            e.position = e.position.map(|p| p + offset); // the caller has only the whole text to point into
-            e
-        })?;
-        statements.push(Statement { ast, text: slice.to_owned(), offset });
+        let (start, end) = (place(first.span.start), place(last.span.end));
+        if start < until {
+            statements.extend(parse_slice(text, from + start..from + end.max(start))?);
+        }
     }
-    Ok(statements)
+    Ok(until)
+}
+
+/// Parses the statement that stands at `range` of `text`.
+fn parse_slice(text: &str, range: Range<usize>) -> Result<Option<Statement>, SqlError> {
+    let Some(slice) = text.get(range.clone()) else { return Ok(None) };
+    let offset = text.get(..range.start).map_or(0, |before| before.chars().count());
+    let ast = match kfl::filter(slice) {
+        Some(filter) => parse_one(&kfl::query(filter)),
+        None => parse_one(slice),
+    };
+    let ast = ast.map_err(|mut e| {
+        e.position = e.position.map(|p| p + offset); // the caller has only the whole text to point into
+        e
+    })?;
+    Ok(Some(Statement { ast, text: slice.to_owned(), offset }))
 }
 
 fn parse_one(text: &str) -> Result<Ast, SqlError> {

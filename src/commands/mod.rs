@@ -6,6 +6,7 @@ pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod info;
+pub(crate) mod kfl;
 pub(crate) mod query;
 pub(crate) mod record;
 pub(crate) mod replay;
@@ -33,6 +34,7 @@ pub(crate) fn run(cli: &Cli) -> Result<End, Failure> {
         Command::Import(args) => import::run(global, args),
         Command::Query(args) => query::run(global, args),
         Command::Calls(args) => calls::run(global, args),
+        Command::Kfl(args) => kfl::run(global, args),
         Command::Show(args) => show::run(global, args),
         Command::Export(args) => export::run(global, args),
         Command::Serve(args) => serve::run(global, args),

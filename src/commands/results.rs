@@ -66,6 +66,9 @@ pub(super) async fn run(session: &Session, sql: &str, target: &Target) -> Result
         let place = |e: SqlError| Failure::in_sql(e, sql, statement.offset);
         let prepared = session.plan(statement).await.map_err(place)?;
         let outcome = session.run(&prepared, Vec::new()).await.map_err(place)?;
+        for notice in prepared.notices() {
+            writeln!(io::stderr(), "note: {notice}")?;
+        }
         match outcome {
             Outcome::Rows(_) if !std::mem::take(&mut first) && target.format == Format::Table => {
                 writeln!(Stdout::new())?;

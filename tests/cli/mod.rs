@@ -5,6 +5,7 @@ mod export;
 mod follow;
 mod import;
 mod keylog;
+mod kfl;
 mod query;
 mod replay;
 mod whole;

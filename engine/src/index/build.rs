@@ -294,6 +294,8 @@ mod tests {
             part_key: None,
             system: false,
             group: None,
+            variables: &[],
+            entries: &[],
         }));
         let error = Plan::new(one_way).unwrap_err();
         let expected =

@@ -183,6 +183,8 @@ mod tests {
         part_key: None,
         system: false,
         group: None,
+        variables: &[],
+        entries: &[],
     };
 
     /// Proves that row groups stay in order and whole, however many are encoded at a time.

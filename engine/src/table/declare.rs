@@ -2,7 +2,8 @@
 //! several tables begin with.
 
 /// Declares a table. Each column is a doc comment, a name, a [`Cell`](crate::column::Cell) type and, in brackets, calls
-/// of the [`ColumnDef`](crate::ColumnDef) methods that change its defaults.
+/// of the [`ColumnDef`](crate::ColumnDef) methods that change its defaults. Behind the columns stand the kinds of entries
+/// that its rows are to KFL (see [`EntryDef`](crate::table::EntryDef)), with what variables stand for in SQL.
 ///
 /// ```
 /// use wiretape_engine::{column::{Ip, Symbol, Ts, U16}, table};
@@ -19,6 +20,7 @@
 ///         /// How wide, in mm.
 ///         width: Option<U16>,
 ///     }
+///     entry "door" when "width > 0" with { "name" = "door" } { "src.ip" = "who", "width_m" = "width / 1000.0" }
 /// }
 ///
 /// // Tables that begin with the same columns name them once.
@@ -28,6 +30,7 @@
 ///         /// When, ns UTC.
 ///         ts: Ts,
 ///     }
+///     variables { "timestamp" = "ts", "late" = "false" }
 /// }
 /// table! {
 ///     /// One row per guest.
@@ -35,7 +38,12 @@
 ///         /// Who came.
 ///         name: Symbol,
 ///     }
+///     entry "guest" { "late" = "name = 'Ada'" }
 /// }
+/// let [guest] = GUESTS.entries else { panic!() };
+/// assert_eq!(GUESTS.variable(guest, "late"), Some("name = 'Ada'"), "its own come before those of the group");
+/// assert_eq!(GUESTS.variable(guest, "timestamp"), Some("ts"));
+/// assert_eq!((guest.when, DOORS.entries[0].when), ("true", "width > 0"));
 /// let mut guests = GuestBuilder::default();
 /// guests.push(VisitRow { ts: 7 }, GuestRow { name: "Ada" });
 /// assert_eq!(guests.finish().unwrap().schema().fields().len(), 2);
@@ -54,6 +62,11 @@ macro_rules! table {
         $(, part_key $part:literal)? $(, schema $schema:ident)? $(, group $group:ident : $grow:ident, $gbuilder:ident)? {
             $( $(#[doc = $cdoc:literal])* $col:ident : $cell:ty $([ $($method:ident ( $($arg:expr),* ))* ])? ),* $(,)?
         }
+        $(variables { $($each:literal = $means:literal),* $(,)? })?
+        $(
+            entry $kind:literal $(when $when:literal)? $(with { $($shown:literal = $shows:literal),* $(,)? })?
+            { $($variable:literal = $stands:literal),* $(,)? }
+        )*
     ) => {
         $(#[doc = $tdoc])*
         pub static $table: $crate::TableDef = $crate::TableDef {
@@ -68,6 +81,15 @@ macro_rules! table {
             part_key: $crate::table!(@part $($part)?),
             system: $crate::table!(@schema $($schema)?),
             group: $crate::table!(@of_group $($gbuilder)?),
+            variables: &[$($(($each, $means)),*)?],
+            entries: &[$(
+                $crate::table::EntryDef {
+                    kind: $kind,
+                    when: $crate::table!(@when $($when)?),
+                    columns: &[$($(($shown, $shows)),*)?],
+                    variables: &[$(($variable, $stands)),*],
+                }
+            ),*],
         };
 
         $(#[doc = $tdoc])*
@@ -169,6 +191,8 @@ macro_rules! table {
     (@of_group) => { None };
     (@part $part:literal) => { Some($part) };
     (@part) => { None };
+    (@when $when:literal) => { $when };
+    (@when) => { "true" };
     (@schema system) => { true };
     (@schema) => { false };
 }
@@ -181,6 +205,7 @@ macro_rules! column_group {
         pub group $row:ident, builder $builder:ident, view $view:literal {
             $( $(#[doc = $cdoc:literal])* $col:ident : $cell:ty $([ $($method:ident ( $($arg:expr),* ))* ])? ),* $(,)?
         }
+        $(variables { $($variable:literal = $stands:literal),* $(,)? })?
     ) => {
         $(#[doc = $gdoc])*
         #[derive(Debug, Clone, PartialEq)]
@@ -200,6 +225,7 @@ macro_rules! column_group {
                 view: $view,
                 comment: concat!($($gdoc, "\n",)*).trim_ascii(),
                 columns: Self::COLUMNS,
+                variables: &[$($(($variable, $stands)),*)?],
             };
 
             /// The columns, in order.

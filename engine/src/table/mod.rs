@@ -8,6 +8,9 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use crate::column;
 
 mod declare;
+mod entry;
+
+pub use entry::{EntryDef, Mapping};
 
 /// The value type of a column. It fixes the Rust type pushed, the Arrow type stored and the SQL type shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -235,6 +238,10 @@ pub struct TableDef {
     pub system: bool,
     /// The columns it begins with, if other tables do as well.
     pub group: Option<&'static ColumnGroup>,
+    /// What KFL variables stand for in entries of all its kinds.
+    pub variables: &'static [Mapping],
+    /// What its rows are to KFL.
+    pub entries: &'static [EntryDef],
 }
 
 /// Columns that several tables begin with, and the view of all of them together.
@@ -246,6 +253,8 @@ pub struct ColumnGroup {
     pub comment: &'static str,
     /// The columns, in order.
     pub columns: &'static [ColumnDef],
+    /// What KFL variables stand for in entries of all of them.
+    pub variables: &'static [Mapping],
 }
 
 impl TableDef {

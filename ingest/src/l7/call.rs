@@ -59,6 +59,41 @@ column_group! {
         /// The packet in which it ends.
         last_packet_id: I64 [encoded(Encoding::Delta)],
     }
+    variables {
+        "src.ip" = "src_ip",
+        "src.port" = "src_port",
+        "dst.ip" = "dst_ip",
+        "dst.port" = "dst_port",
+        "src.name" = "src_name",
+        "dst.name" = "dst_name",
+        "src.dns" = "src_name",
+        "dst.dns" = "dst_name",
+        "dns_resolutions" = "kfl_list(src_name, dst_name)",
+        "peer_scope" = "peer_scope",
+        "protocol" = "upper(app_proto)",
+        "app_proto" = "app_proto",
+        "id" = "call_id",
+        "timestamp" = "ts",
+        "elapsed_time" = "latency_ns / 1000",
+        "conn_id" = "flow_id",
+        "flow_id" = "flow_id",
+        "stream" = "to_hex(flow_id)",
+        "has_pcap" = "has_frame(first_packet_id)",
+        "error_type" = "error_type",
+        "node_id" = "node",
+        "node_name" = "node",
+        "node" = "kfl_map('name', node)",
+        "capture_source" = "capture_source",
+        "capture_backend" = "CASE WHEN capture_source IN ('af_packet', 'ebpf') THEN capture_source WHEN capture_source = 'ebpf_tls' THEN 'ebpf' END",
+        "capture_source_code" = "CASE capture_source WHEN 'af_packet' THEN 1 WHEN 'ebpf' THEN 2 WHEN 'ebpf_tls' THEN 3 ELSE 0 END",
+        "capture" = "kfl_map('source', capture_source, 'backend', CASE WHEN capture_source IN ('af_packet', 'ebpf') THEN capture_source WHEN capture_source = 'ebpf_tls' THEN 'ebpf' END)",
+        "tls" = "capture_source IN ('ebpf_tls', 'keylog')",
+        "tls_summary" = "CASE WHEN capture_source IN ('ebpf_tls', 'keylog') THEN target END",
+        "tls_info" = "CASE WHEN capture_source IN ('ebpf_tls', 'keylog') THEN app_proto END",
+        "tls_request_size" = "CASE WHEN capture_source IN ('ebpf_tls', 'keylog') THEN request_bytes END",
+        "tls_response_size" = "CASE WHEN capture_source IN ('ebpf_tls', 'keylog') THEN response_bytes END",
+        "tls_total_size" = "CASE WHEN capture_source IN ('ebpf_tls', 'keylog') THEN coalesce(request_bytes, 0) + coalesce(response_bytes, 0) END",
+    }
 }
 
 /// Why a call is not whole.
@@ -135,10 +170,12 @@ macro_rules! call_table {
     (
         $(#[doc = $tdoc:literal])*
         pub static $table:ident : $name:literal, row $row:ident, builder $builder:ident { $($columns:tt)* }
+        $($entries:tt)*
     ) => {
         wiretape_engine::table! {
             $(#[doc = $tdoc])*
             pub static $table: $name, row $row, builder $builder, group call: CallRow, CallColumns { $($columns)* }
+            $($entries)*
         }
 
         impl $crate::l7::call::CallTable for $builder {

@@ -84,4 +84,27 @@ table! {
         /// True for a packet made up from other evidence (TLS plaintext), not seen on a wire.
         synthetic: Bool,
     }
+    entry "udp" when "proto = 'udp' AND app_proto IS NULL" with { "first_packet_id" = "packet_id", "last_packet_id" = "packet_id" } {
+        "udp" = "true",
+        "udp_length" = "payload_len + 8",
+        "protocol" = "'UDP'",
+        "src.ip" = "src_ip",
+        "src.port" = "src_port",
+        "dst.ip" = "dst_ip",
+        "dst.port" = "dst_port",
+        "id" = "packet_id",
+        "timestamp" = "ts",
+        "conn_id" = "flow_id",
+        "flow_id" = "flow_id",
+        "stream" = "to_hex(flow_id)",
+        "has_pcap" = "has_frame(packet_id)",
+        "node_id" = "node",
+        "node_name" = "node",
+        "node" = "kfl_map('name', node)",
+        "capture_source" = "capture_source",
+        "vlan_id" = "vlan_id",
+        "capture_backend" = "CASE WHEN capture_source IN ('af_packet', 'ebpf') THEN capture_source WHEN capture_source = 'ebpf_tls' THEN 'ebpf' END",
+        "capture_source_code" = "CASE capture_source WHEN 'af_packet' THEN 1 WHEN 'ebpf' THEN 2 WHEN 'ebpf_tls' THEN 3 ELSE 0 END",
+        "capture" = "kfl_map('source', capture_source, 'backend', CASE WHEN capture_source IN ('af_packet', 'ebpf') THEN capture_source WHEN capture_source = 'ebpf_tls' THEN 'ebpf' END)",
+    }
 }

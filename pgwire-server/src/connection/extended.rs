@@ -156,12 +156,14 @@ impl Connection {
                 Ok(false)
             }
             Reply::Rows(source, verb) => {
+                self.announce()?;
                 if let Some(portal) = self.backend.portals.get_mut(name) {
                     portal.state = PortalState::Rows(source, verb);
                 }
                 Ok(true)
             }
             Reply::Copy(copy, columns) => {
+                self.announce()?;
                 self.send_copy(copy, &columns).await?;
                 Ok(false)
             }

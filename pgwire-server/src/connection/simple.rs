@@ -41,13 +41,17 @@ impl Connection {
                 self.put_tag(tag)
             }
             Reply::Rows(mut source, verb) => {
+                self.announce()?;
                 self.put_row_description(&columns, &[])?;
                 match self.send_rows(&mut source, &[], 0).await? {
                     Sent::All(rows) => self.put_tag(PortalState::tag(verb, rows)),
                     Sent::Suspended => Ok(()),
                 }
             }
-            Reply::Copy(copy, columns) => self.send_copy(copy, &columns).await,
+            Reply::Copy(copy, columns) => {
+                self.announce()?;
+                self.send_copy(copy, &columns).await
+            }
         }
     }
 }

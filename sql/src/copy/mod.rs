@@ -84,6 +84,11 @@ pub struct CopyPlan {
 }
 
 impl CopyPlan {
+    /// What the user should know of its query.
+    pub(crate) fn notices(&self) -> Vec<String> {
+        self.query.source.planning.notices()
+    }
+
     /// The format and its options.
     pub fn options(&self) -> &CopyOptions {
         &self.copy.options

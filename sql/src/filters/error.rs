@@ -5,7 +5,7 @@ use std::fmt;
 use datafusion::error::DataFusionError;
 
 use super::FilterFunction;
-use crate::{SqlError, error::locate};
+use crate::{SqlError, entries::statement, error::locate};
 
 /// A call that cannot be expanded. Its place in the statement is found when the error is told ([`Self::located`]).
 #[derive(Debug, Clone)]
@@ -21,12 +21,22 @@ pub(crate) struct FilterError {
 impl FilterError {
     /// A fault in the call itself.
     pub(crate) fn of_call(function: &dyn FilterFunction, error: SqlError) -> FilterError {
-        FilterError { function: function.name(), text: None, error }
+        Self::of_call_of(function.name(), error)
+    }
+
+    /// A fault in the call of a function of this name.
+    pub(crate) fn of_call_of(function: &'static str, error: SqlError) -> FilterError {
+        FilterError { function, text: None, error }
     }
 
     /// A fault at byte `at` of the filter `text`.
     pub(crate) fn in_text(function: &dyn FilterFunction, text: &str, at: usize, error: SqlError) -> FilterError {
-        FilterError { function: function.name(), text: Some((text.to_owned(), at)), error }
+        Self::in_text_of(function.name(), text, at, error)
+    }
+
+    /// A fault at byte `at` of the filter `text`, which a function of this name was called with.
+    pub(crate) fn in_text_of(function: &'static str, text: &str, at: usize, error: SqlError) -> FilterError {
+        FilterError { function, text: Some((text.to_owned(), at)), error }
     }
 
     /// The error with its position in `statement`. A filter that does not stand in the statement (it was a parameter, or
@@ -36,7 +46,8 @@ impl FilterError {
         let Some((text, at)) = &self.text else {
             return error.at(locate::identifier(statement, &[self.function]));
         };
-        match locate::in_argument(statement, self.function, text, *at) {
+        let found = locate::in_argument(statement, self.function, text, *at);
+        match found.or_else(|| statement::locate(statement, text, *at)) {
             Some(position) => error.at(Some(position)),
             None => {
                 let character = text.get(..*at).map_or(0, |before| before.chars().count()) + 1;

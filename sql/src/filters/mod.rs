@@ -25,8 +25,8 @@ use datafusion::{
     },
     error::Result,
     logical_expr::{
-        Expr, LogicalPlan, expr::ScalarFunction, expr_rewriter::NamePreserver, simplify::SimplifyContext,
-        utils::merge_schema,
+        BinaryExpr, Expr, LogicalPlan, Operator, expr::ScalarFunction, expr_rewriter::NamePreserver,
+        simplify::SimplifyContext, utils::merge_schema,
     },
     optimizer::simplify_expressions::ExprSimplifier,
 };
@@ -35,7 +35,7 @@ pub(crate) use call::{udf, usage};
 pub(crate) use error::FilterError;
 pub(crate) use rows::Rows;
 
-use crate::{catalog::Source, prepared::parameter_number};
+use crate::{catalog::Source, entries::KflMatch, prepared::parameter_number};
 
 /// A function that stands for an expression over the row it is asked about.
 pub(crate) trait FilterFunction: std::fmt::Debug + Send + Sync {
@@ -48,7 +48,7 @@ pub(crate) trait FilterFunction: std::fmt::Debug + Send + Sync {
 }
 
 /// Every filter function.
-pub(crate) const FILTERS: &[&dyn FilterFunction] = &[&packet::Bpf];
+pub(crate) const FILTERS: &[&dyn FilterFunction] = &[&packet::Bpf, &KflMatch];
 
 /// Where in a query a function stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,8 +122,22 @@ fn expand_in(node: LogicalPlan, source: &Source, all: &mut Vec<(String, Expr)>) 
             all.push((format!("{}('{text}')", function.name()), expr.clone()));
             Ok(Transformed::yes(expr))
         })?;
-        Ok(expanded.update_data(|expr| name.restore(expr)))
+        Ok(expanded.update_data(|expr| match place {
+            Place::Filter => bare(expr),
+            Place::Value => name.restore(expr),
+        }))
     })
+}
+
+/// A condition on rows without `IS TRUE` where NULL excludes a row as well: what is within then reaches indexes and bounds.
+fn bare(condition: Expr) -> Expr {
+    match condition {
+        Expr::IsTrue(inner) => bare(*inner),
+        Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::And | Operator::Or), right }) => {
+            Expr::BinaryExpr(BinaryExpr::new(Box::new(bare(*left)), op, Box::new(bare(*right))))
+        }
+        other => other,
+    }
 }
 
 /// What an argument comes to before any row is read.

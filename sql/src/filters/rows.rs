@@ -85,6 +85,16 @@ impl<'a> Rows<'a> {
         &self.table
     }
 
+    /// How the query calls them.
+    pub(crate) fn relation(&self) -> Option<&TableReference> {
+        self.relation.as_ref()
+    }
+
+    /// Where they come from.
+    pub(crate) fn source(&self) -> &Source {
+        self.source
+    }
+
     /// The name of the row's column `name`, one of the table's.
     pub(crate) fn name(&self, name: &str) -> Column {
         Column::new(self.relation.clone(), name)

@@ -8,7 +8,7 @@ use super::types::Type;
 use super::value::Value;
 
 /// The expression with its constant parts as literals. What would take more than one [`Budget`] in all is left.
-pub(super) fn fold(expr: Typed) -> Typed {
+pub fn fold(expr: Typed) -> Typed {
     let mut budget = Budget::new();
     folded(expr, &mut budget).0
 }

@@ -46,6 +46,7 @@ pub mod value;
 pub mod vocabulary;
 
 pub use error::KflError;
+pub use fold::fold;
 pub use typed::Typed;
 pub use types::Type;
 pub use value::Value;

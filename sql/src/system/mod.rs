@@ -5,6 +5,7 @@
 mod columns;
 mod components;
 mod imports;
+mod kfl_fields;
 mod segments;
 mod settings;
 mod tables;
@@ -28,6 +29,7 @@ pub(crate) const SYSTEM_TABLES: &[&SystemTable] = &[
     &columns::COLUMNS,
     &components::COMPONENTS,
     &imports::IMPORTS,
+    &kfl_fields::KFL_FIELDS,
     &segments::SEGMENTS,
     &settings::SETTINGS,
     &tables::TABLES,

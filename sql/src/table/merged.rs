@@ -55,10 +55,10 @@ pub(super) fn view(parts: Arc<StoredTable>, table: &'static TableDef, key: &str)
 
 /// A view that clients see as a table: it is one to its users, and `\dt` and catalog browsers list only tables.
 #[derive(Debug)]
-pub(super) struct MergedTable(ViewTable);
+pub(crate) struct MergedTable(ViewTable);
 
 impl MergedTable {
-    pub(super) fn new(view: ViewTable) -> MergedTable {
+    pub(crate) fn new(view: ViewTable) -> MergedTable {
         MergedTable(view)
     }
 }

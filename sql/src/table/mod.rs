@@ -14,6 +14,7 @@ mod evaluate;
 mod frame;
 pub(crate) mod frame_filter;
 pub(crate) mod grouped;
+mod has_frame;
 mod live;
 mod merged;
 mod page_file;
@@ -26,7 +27,7 @@ mod scan;
 pub(crate) mod scans;
 mod selected;
 
-pub(crate) use merged::{ENDS, PART, shown_columns};
+pub(crate) use merged::{ENDS, MergedTable, PART, shown_columns};
 pub use scans::{Scan, ScanBy};
 
 /// The column that names a packet, and numbers packets in the order they came: segment << 32 | row.
@@ -58,8 +59,9 @@ pub(crate) fn provider(
     }
 }
 
-/// Registers the functions that read the store: `frame(packet_id)`.
+/// Registers the functions that read the store: `frame(packet_id)`, `has_frame(packet_id)`.
 pub(crate) fn register_udfs(registry: &mut dyn FunctionRegistry, view: &Arc<View>) -> Result<()> {
     registry.register_udf(Arc::new(frame::udf(Arc::clone(view))))?;
+    registry.register_udf(Arc::new(has_frame::udf(Arc::clone(view))))?;
     Ok(())
 }

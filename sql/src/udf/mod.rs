@@ -243,7 +243,7 @@ fn map(value: &ColumnarValue, f: impl Fn(&ArrayRef) -> Result<ArrayRef>) -> Resu
 }
 
 /// Evaluates `f` over text in any layout: over a dictionary's values rather than its rows, when those are fewer.
-fn per_text(array: &ArrayRef, f: impl Fn(&StringViewArray) -> Result<ArrayRef>) -> Result<ArrayRef> {
+pub(crate) fn per_text(array: &ArrayRef, f: impl Fn(&StringViewArray) -> Result<ArrayRef>) -> Result<ArrayRef> {
     if let Some(dictionary) = array.as_any_dictionary_opt()
         && dictionary.values().len() <= dictionary.len()
     {
@@ -254,7 +254,7 @@ fn per_text(array: &ArrayRef, f: impl Fn(&StringViewArray) -> Result<ArrayRef>) 
 }
 
 /// The text of a constant argument; `None` for NULL or an argument that is none.
-fn constant_text(value: &ColumnarValue) -> Option<&str> {
+pub(crate) fn constant_text(value: &ColumnarValue) -> Option<&str> {
     match value {
         ColumnarValue::Scalar(scalar) => scalar.try_as_str().flatten(),
         ColumnarValue::Array(_) => None,

@@ -42,6 +42,7 @@ call_table! {
         /// Options of the message, in order, by number; values in hex.
         options: TextMap,
     }
+    entry "call" { "dhcpv6" = "true" }
 }
 
 /// Bytes of a message that are read: what UDP carries.

@@ -33,6 +33,7 @@ call_table! {
         /// Text of the final reply, line by line.
         reply_text: Option<Text>,
     }
+    entry "call" { "ftp" = "true" }
 }
 
 /// Bytes of a command or a reply that are read. Listings in replies (STAT, HELP) have some KB.

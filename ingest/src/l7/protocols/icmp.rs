@@ -54,6 +54,12 @@ call_table! {
         /// Its receiver's port.
         quoted_dst_port: Option<U16>,
     }
+    entry "call" {
+        "icmp" = "true",
+        "icmp_type" = "message_type_name",
+        "icmp_version" = r#""version""#,
+        "icmp_length" = "request_bytes",
+    }
 }
 
 /// Not recognised from bytes: the protocol number of IP says it.

@@ -43,6 +43,7 @@ call_table! {
         /// What an -ERR says.
         error: Option<Text>,
     }
+    entry "call" { "nats" = "true" }
 }
 
 /// Bytes of an operation that are read: a message of the default limit of bodies, and its line.

@@ -46,6 +46,7 @@ call_table! {
         /// Time between the request's arrival at the server and its answer by the server's clock, microseconds.
         server_time_us: Option<I64>,
     }
+    entry "call" { "ntp" = "true" }
 }
 
 /// Bytes of a message that are read: header and authentication; what follows is extensions.

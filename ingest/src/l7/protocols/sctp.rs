@@ -44,6 +44,11 @@ call_table! {
         /// First cause code of an ABORT or ERROR (RFC 9260 section 3.3.10).
         cause_code: Option<U16>,
     }
+    entry "call" {
+        "sctp" = "true",
+        "sctp_chunk_type" = "method",
+        "sctp_length" = "coalesce(data_bytes, request_bytes)",
+    }
 }
 
 /// Not recognised from bytes: the protocol number of IP says it.

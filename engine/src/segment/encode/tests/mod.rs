@@ -58,6 +58,8 @@ static EVERY: TableDef = TableDef {
     part_key: None,
     system: false,
     group: None,
+    variables: &[],
+    entries: &[],
 };
 
 fn batch(recipes: &[Recipe], rows: usize) -> RecordBatch {
@@ -236,6 +238,8 @@ static WIDE: TableDef = TableDef {
     part_key: None,
     system: false,
     group: None,
+    variables: &[],
+    entries: &[],
 };
 
 /// Proves that a dictionary over its limit is written in part and plain from there, as the library does it, that one

@@ -57,6 +57,16 @@ call_table! {
         /// The body as text, at most 64 KiB; what is no UTF-8 is replaced.
         body: Option<Text>,
     }
+    entry "call" {
+        "amqp" = "true",
+        "amqp_method" = "method",
+        "amqp_summary" = "target",
+        "amqp_request" = "request_bytes IS NOT NULL",
+        "amqp_response" = "response_bytes IS NOT NULL",
+        "amqp_request_length" = "request_bytes",
+        "amqp_response_length" = "response_bytes",
+        "amqp_total_size" = "coalesce(request_bytes, 0) + coalesce(response_bytes, 0)",
+    }
 }
 
 /// Bytes of a frame that are read: what brokers agree on by default, and what frames it. Of a longer body its beginning is kept.

@@ -63,6 +63,7 @@ call_table! {
         /// Options of the server's message.
         response_options: Option<TextMap>,
     }
+    entry "call" { "dhcp" = "true" }
 }
 
 /// Bytes of a message that are read: what UDP carries.

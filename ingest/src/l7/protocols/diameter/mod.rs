@@ -61,6 +61,16 @@ call_table! {
         /// AVPs of the answer.
         answer_avps: Option<TextMap>,
     }
+    entry "call" {
+        "diameter" = "true",
+        "diameter_method" = "method",
+        "diameter_summary" = "target",
+        "diameter_request" = "request_bytes IS NOT NULL",
+        "diameter_response" = "response_bytes IS NOT NULL",
+        "diameter_request_length" = "request_bytes",
+        "diameter_response_length" = "response_bytes",
+        "diameter_total_size" = "coalesce(request_bytes, 0) + coalesce(response_bytes, 0)",
+    }
 }
 
 /// Bytes of a message that are read at most. The length field allows 16 MB; profiles of subscribers, the longest in use, have tens

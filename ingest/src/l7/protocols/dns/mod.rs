@@ -66,6 +66,19 @@ call_table! {
         /// Client subnet of the query (RFC 7871), as address/prefix; NULL without.
         edns_client_subnet: Option<Symbol>,
     }
+    entry "call" {
+        "dns" = "true",
+        "dns_questions" = "questions",
+        "dns_answers" = "answers",
+        "dns_question_types" = "question_types",
+        "dns_request" = "request_bytes IS NOT NULL",
+        "dns_response" = "response_bytes IS NOT NULL",
+        "dns_request_length" = "request_bytes",
+        "dns_response_length" = "response_bytes",
+        "dns_total_size" = "coalesce(request_bytes, 0) + coalesce(response_bytes, 0)",
+        "status_code" = "rcode",
+        "dns_rcode" = "rcode",
+    }
 }
 
 /// Bytes of a message at most: what its length over TCP can say (RFC 1035 4.2.2), with that length.

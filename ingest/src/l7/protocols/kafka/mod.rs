@@ -56,6 +56,18 @@ call_table! {
         /// Its message.
         error_message: Option<Text>,
     }
+    entry "call" {
+        "kafka" = "true",
+        "kafka_api_key" = "api_key",
+        "kafka_api_key_name" = "upper(api_key_name)",
+        "kafka_client_id" = "client_id",
+        "kafka_size" = "coalesce(request_bytes, response_bytes)",
+        "kafka_request" = "request_bytes IS NOT NULL",
+        "kafka_response" = "response_bytes IS NOT NULL",
+        "kafka_request_summary" = "array_to_string(topics, ' ')",
+        "kafka_request_size" = "request_bytes",
+        "kafka_response_size" = "response_bytes",
+    }
 }
 
 /// Bytes of a message that are read: the topics of a request are at its beginning, those of a response too but for the records

@@ -57,6 +57,16 @@ call_table! {
         /// References to other servers in the responses to a search.
         references: Option<U32>,
     }
+    entry "call" {
+        "ldap" = "true",
+        "ldap_type" = "method",
+        "ldap_summary" = "target",
+        "ldap_request" = "request_bytes IS NOT NULL",
+        "ldap_response" = "response_bytes IS NOT NULL",
+        "ldap_request_length" = "request_bytes",
+        "ldap_response_length" = "response_bytes",
+        "ldap_total_size" = "coalesce(request_bytes, 0) + coalesce(response_bytes, 0)",
+    }
 }
 
 /// Bytes of a message that are read. An entry with a photograph or certificates has more and is read up to there, which is

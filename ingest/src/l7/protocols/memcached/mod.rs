@@ -40,6 +40,7 @@ call_table! {
         /// Value that is stored or found first: text, or hex of what is no text, up to the limit of bodies.
         value: Option<Text>,
     }
+    entry "call" { "memcached" = "true" }
 }
 
 /// Bytes of a request or response that are read: a value of the default limit of bodies, and its line or header.

@@ -49,6 +49,20 @@ call_table! {
         /// Its message.
         error_message: Option<Text>,
     }
+    entry "call" {
+        "mongodb" = "true",
+        "mongodb_command" = "command",
+        "mongodb_database" = r#""database""#,
+        "mongodb_collection" = "collection",
+        "mongodb_opcode" = "opcode",
+        "mongodb_request_size" = "request_bytes",
+        "mongodb_response_size" = "response_bytes",
+        "mongodb_total_size" = "coalesce(request_bytes, 0) + coalesce(response_bytes, 0)",
+        "mongodb_success" = "success",
+        "mongodb_error_code" = "error_code",
+        "mongodb_error_message" = "error_message",
+        "mongodb_error_code_name" = "error_code_name",
+    }
 }
 
 /// Bytes of a message that are read. Replies have up to 48 MB, and say how it went behind their documents; where that is not read,

@@ -61,6 +61,7 @@ call_table! {
         /// User properties of the packet (version 5).
         user_properties: Option<TextMap>,
     }
+    entry "call" { "mqtt" = "true" }
 }
 
 /// Bytes of a packet that are read: a message of the default limit of bodies and its header.

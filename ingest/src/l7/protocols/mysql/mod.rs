@@ -56,6 +56,19 @@ call_table! {
         /// Its message.
         error_message: Option<Text>,
     }
+    entry "call" {
+        "mysql" = "true",
+        "mysql_command" = "command",
+        "mysql_query" = "query",
+        "mysql_database" = r#""database""#,
+        "mysql_statement_id" = "statement_id",
+        "mysql_request_size" = "request_bytes",
+        "mysql_response_size" = "response_bytes",
+        "mysql_total_size" = "coalesce(request_bytes, 0) + coalesce(response_bytes, 0)",
+        "mysql_success" = "success",
+        "mysql_error_code" = "error_code",
+        "mysql_error_message" = "error_message",
+    }
 }
 
 pub(crate) static PROTOCOL: Protocol = Protocol {

@@ -63,6 +63,19 @@ call_table! {
         /// Payload of a notification.
         payload: Option<Text>,
     }
+    entry "call" {
+        "postgresql" = "true",
+        "postgresql_command" = "method",
+        "postgresql_query" = "query",
+        "postgresql_database" = r#""database""#,
+        "postgresql_user" = r#""user""#,
+        "postgresql_request_size" = "request_bytes",
+        "postgresql_response_size" = "response_bytes",
+        "postgresql_total_size" = "coalesce(request_bytes, 0) + coalesce(response_bytes, 0)",
+        "postgresql_success" = "success",
+        "postgresql_error_code" = "error_code",
+        "postgresql_error_message" = "error_message",
+    }
 }
 
 pub(crate) static PROTOCOL: Protocol = Protocol {

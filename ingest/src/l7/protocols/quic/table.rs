@@ -76,4 +76,17 @@ call_table! {
         /// Who closed: client, server.
         close_by: Option<Symbol>,
     }
+    entry "call" {
+        "quic" = "true",
+        "tlsx" = "true",
+        "tlsx_sni" = "sni",
+        "tlsx_cipher_suite" = "cipher_suite",
+        "tlsx_cipher_suites" = "cipher_suites",
+        "tlsx_version" = "tls_version",
+        "tlsx_summary" = "concat_ws(' ', sni, tls_version_name, cipher_suite_name)",
+        "tlsx_info" = "'ClientHello'",
+        "ja3" = "ja3",
+        "ja3s" = "ja3s",
+        "ja4" = "ja4",
+    }
 }

@@ -65,6 +65,17 @@ call_table! {
         /// Attributes of the response.
         response_attributes: Option<TextMap>,
     }
+    entry "call" {
+        "radius" = "true",
+        "radius_code" = "coalesce(response_code, code)",
+        "radius_code_name" = "coalesce(status, code_name)",
+        "radius_request" = "request_bytes IS NOT NULL",
+        "radius_response" = "response_bytes IS NOT NULL",
+        "radius_request_authenticator" = "request_authenticator",
+        "radius_request_length" = "request_bytes",
+        "radius_response_length" = "response_bytes",
+        "radius_total_size" = "coalesce(request_bytes, 0) + coalesce(response_bytes, 0)",
+    }
 }
 
 /// Bytes of a message at most (RFC 2865 section 3).

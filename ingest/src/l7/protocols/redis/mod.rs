@@ -39,6 +39,15 @@ call_table! {
         /// First word of an error: ERR, WRONGTYPE, MOVED, …; NULL for other replies.
         error: Option<Symbol>,
     }
+    entry "call" {
+        "redis" = "true",
+        "redis_type" = "method",
+        "redis_command" = "command",
+        "redis_key" = r#""key""#,
+        "redis_request_size" = "request_bytes",
+        "redis_response_size" = "response_bytes",
+        "redis_total_size" = "coalesce(request_bytes, 0) + coalesce(response_bytes, 0)",
+    }
 }
 
 /// Bytes of a command line that are shown; the arguments are there in full.

@@ -55,6 +55,7 @@ call_table! {
         /// Body of the final response.
         response_body: Option<Text>,
     }
+    entry "call" { "sip" = "true" }
 }
 
 /// Bytes of a message that are read: what UDP carries.

@@ -42,6 +42,7 @@ call_table! {
         /// Bytes of the message of a DATA or BDAT.
         data_bytes: Option<I64>,
     }
+    entry "call" { "smtp" = "true" }
 }
 
 /// Bytes of a command, a reply or a line of a message that are read. RFC 5321 section 4.5.3.1 allows 512 and 1000; extensions and

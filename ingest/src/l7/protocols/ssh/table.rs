@@ -53,4 +53,5 @@ call_table! {
         /// MACs that it offers for what it sends.
         server_macs: TextList,
     }
+    entry "call" { "ssh" = "true" }
 }

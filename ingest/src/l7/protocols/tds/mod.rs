@@ -46,6 +46,7 @@ call_table! {
         /// Its text.
         error_message: Option<Text>,
     }
+    entry "call" { "tds" = "true" }
 }
 
 /// Bytes of a packet: what its length can say.

@@ -95,6 +95,19 @@ call_table! {
         /// What is weak in what was agreed on: its version (below TLS 1.2), or NULL, EXPORT, anon, RC4, DES or 3DES in its cipher suite.
         warnings: TextList,
     }
+    entry "call" {
+        "tlsx" = "true",
+        "tlsx_sni" = "sni",
+        "tlsx_cipher_suite" = "cipher_suite",
+        "tlsx_cipher_suites" = "cipher_suites",
+        "tlsx_alpn" = "alpn",
+        "tlsx_version" = r#""version""#,
+        "tlsx_summary" = "concat_ws(' ', sni, version_name, cipher_suite_name)",
+        "tlsx_info" = "coalesce(method, 'ServerHello')",
+        "ja3" = "ja3",
+        "ja3s" = "ja3s",
+        "ja4" = "ja4",
+    }
 }
 
 /// An alert in the clear.

@@ -67,6 +67,19 @@ call_table! {
         /// Message of the first GraphQL error that is told.
         graphql_error: Option<Text>,
     }
+    entry "call" {
+        "ws" = "true",
+        "gql" = "app_proto = 'graphql'",
+        "graphql_operation" = "graphql_operation",
+        "graphql_name" = "graphql_name",
+        "ws_opcode" = "opcode",
+        "ws_request" = "is_request",
+        "ws_response" = "NOT is_request",
+        "ws_request_payload_data" = "CASE WHEN is_request THEN payload END",
+        "ws_request_payload_length" = r#"CASE WHEN is_request THEN "length" END"#,
+        "ws_response_payload_length" = r#"CASE WHEN NOT is_request THEN "length" END"#,
+        "http_host" = "host",
+    }
 }
 
 /// What an HTTP/1 connection becomes.

@@ -1,0 +1,92 @@
+//! `wiretape kfl`: the entries that a KFL filter selects, or their packets.
+
+use std::path::PathBuf;
+
+use wiretape_sql::{SqlError, kfl};
+
+use super::{database, results};
+use crate::{End, Failure, cli::Global, output::Format};
+
+/// List what a KFL filter selects: calls, flows, errors, datagrams
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+  wiretape kfl 'http && status_code >= 500'              the newest
+  wiretape kfl 'dns && size(dns_answers) == 0' -n 20
+  wiretape kfl 'tcp && tcp_error_type == \"Reset\"' --pcap resets.pcap
+  wiretape kfl --follow 'http && elapsed_time > 1000000'   calls as they come, while it is recorded
+  wiretape kfl --explain 'tlsx && tlsx_version < 771'      the SQL that it means
+
+The variables:
+  wiretape query \"select name, type, meaning from system.kfl_fields\"")]
+pub(crate) struct Args {
+    /// The filter; without one, everything
+    #[arg(value_name = "FILTER", default_value = "")]
+    filter: String,
+    /// How many, the newest
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 50, conflicts_with_all = ["follow", "pcap"])]
+    limit: usize,
+    /// Go on listing calls as they come, until Ctrl-C
+    #[arg(long, conflicts_with_all = ["pcap", "explain"])]
+    follow: bool,
+    /// Write the packets of all of them to a capture file
+    #[arg(long, value_name = "FILE", conflicts_with = "explain")]
+    pcap: Option<PathBuf>,
+    /// Show the SQL that the filter means
+    #[arg(long)]
+    explain: bool,
+    /// How rows are written
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// The columns of a line, of calls and of entries.
+const LINE: &str = "ts, coalesce(src_name, src_ip) as src, coalesce(dst_name, dst_ip) as dst, dst_port, app_proto, method, \
+                    target, status, error_type, round(latency_ns / 1e6, 3) as latency_ms, call_id";
+
+/// The packets of an entry: those of its call, or of its flow where it is one.
+const PACKETS: &str = "e.flow_id = p.flow_id and p.packet_id between coalesce(e.first_packet_id, 0) \
+                       and coalesce(e.last_packet_id, 9223372036854775807)";
+
+pub(crate) fn run(global: &Global, args: &Args) -> Result<End, Failure> {
+    check(&args.filter)?;
+    let filter = quoted(&args.filter);
+    let target = results::Target { format: args.format, file: None, quiet: global.quiet };
+    let database = database::open(&global.db_dir()?, global, database::anywhere())?;
+    database::run(global, async {
+        let session = database.session();
+        if args.follow {
+            let calls = format!("select {LINE} from calls where kfl_match({filter})");
+            results::follow(&session, &calls, &target).await?;
+        } else if args.explain {
+            results::run(&session, &format!("select explain_kfl({filter}) as sql"), &target).await?;
+        } else if let Some(file) = &args.pcap {
+            let packets =
+                format!("select packet_id from packets p where exists (select 1 from kfl({filter}) e where {PACKETS})");
+            let file = std::path::absolute(file)?;
+            let format = if file.extension().is_some_and(|e| e == "pcapng") { "pcapng" } else { "pcap" };
+            let copy = format!("copy ({packets}) to {} (format {format})", quoted(&file.display().to_string()));
+            results::run(&session, &copy, &target).await?;
+        } else {
+            let newest = format!("select entry, {LINE} from kfl({filter}) order by ts desc limit {}", args.limit);
+            results::run(&session, &format!("select * from ({newest}) order by ts"), &target).await?;
+        }
+        Ok(End::Done)
+    })
+}
+
+/// Points at what is wrong in the filter itself, not in the SQL around it.
+fn check(filter: &str) -> Result<(), Failure> {
+    let Err(e) = kfl::compile(filter, 0) else { return Ok(()) };
+    let before = filter.get(..e.span.start).map_or(0, |before| before.chars().count());
+    let error = SqlError::new("42601", e.message).at(Some(before + 1));
+    let error = match e.hint {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    };
+    Err(Failure::in_sql(error, filter, 0))
+}
+
+/// A text of SQL.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
