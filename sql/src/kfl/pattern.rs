@@ -79,10 +79,6 @@ impl Reader<'_> {
                 }
                 None => self.out.push_str(r"\{"),
             },
-            '}' | ']' => {
-                self.out.push('\\');
-                self.out.push(first);
-            }
             _ => self.out.push(first),
         }
         Ok(true)
