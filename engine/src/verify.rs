@@ -142,7 +142,9 @@ fn verify_table(segment: &Segment, table: &TableDef, meta: &TableMeta, report: &
         report.add(segment.dir(), format!("segment.json lists rows of {} but no component for them", table.name));
         return;
     };
-    match rows_and_ids(&path, segment.id(), table) {
+    // What is not what was written is not decoded: the Parquet library's reader panics at some of it.
+    let is_whole = !report.findings.iter().any(|finding| finding.path == path);
+    match is_whole.then(|| rows_and_ids(&path, segment.id(), table)).unwrap_or(Ok(meta.rows)) {
         Ok(rows) if rows != meta.rows => {
             report.add(&path, format!("{rows} rows where segment.json records {}", meta.rows));
         }

@@ -13,7 +13,7 @@ use crate::{End, Failure, cli::Global, output::Format};
   wiretape kfl 'http && status_code >= 500'              the newest
   wiretape kfl 'dns && size(dns_answers) == 0' -n 20
   wiretape kfl 'tcp && tcp_error_type == \"Reset\"' --pcap resets.pcap
-  wiretape kfl --follow 'http && elapsed_time > 1000000'   calls as they come, while it is recorded
+  wiretape kfl --follow 'http && elapsed_time > 1000000'   calls as they come
   wiretape kfl --explain 'tlsx && tlsx_version < 771'      the SQL that it means
 
 The variables:
