@@ -55,7 +55,9 @@ async fn a_filter_without_a_meaning_is_null() {
     let (_dir, session) = open(&[vec![packet(1), packet(101), packet(1)]]);
     let answers = shown(&session, "select bpf('ether host 1:2:3:4:5:6') b, count(*) n from packets group by 1").await;
     assert!(answers.contains("| false | 2 |") && answers.contains("|       | 1 |"), "{answers}");
-    assert_eq!(value(&session, "select count(*) from packets where not bpf('ether multicast')").await, "1");
+    for (condition, packets) in [("bpf('ether multicast')", "2"), ("not bpf('ether multicast')", "0")] {
+        assert_eq!(value(&session, &format!("select count(*) from packets where {condition}")).await, packets);
+    }
     // Where neither Ethernet nor any packet there can be asked, it is a mistake.
     let error = session.query("select count(*) from packets where bpf('inbound')").await.unwrap_err();
     assert_eq!((error.sqlstate, error.position), ("42601", Some(41)), "{error:?}");
@@ -74,7 +76,8 @@ async fn anywhere_in_a_query() {
     assert_eq!(two(format!("{outer} where not bpf('{ROW_7}', b.packet_id)")).await, "20");
     let windowed = "select count(*) from (select *, row_number() over (order by ts) n from packets) t";
     assert_eq!(two(format!("{windowed} where n > 12 and bpf('{ROW_7}')")).await, "1");
-    let sorted = format!("select packet_id & 15 from packets order by bpf('{ROW_7}') desc, packet_id limit 1");
+    let hits = format!("select packet_id, bpf('{ROW_7}') as hit from packets");
+    let sorted = format!("select packet_id & 15 from ({hits}) t order by hit desc, packet_id limit 1");
     assert_eq!(two(sorted).await, "7");
     let both = format!("select packet_id from packets where bpf('{ROW_7}')");
     assert_eq!(two(format!("select count(*) from ({both} union all {both}) u where bpf('len = 1500')")).await, "4");

@@ -98,7 +98,7 @@ async fn system_tables_tell_what_is_stored() {
     assert_eq!(value(&session, "select count(*) from system.components").await, "6");
     assert_eq!(value(&session, "select count(*) from system.imports").await, "0");
     let tables = "select count(*) from information_schema.tables where table_schema in ('public', 'system')";
-    assert_eq!(value(&session, tables).await, "7");
+    assert_eq!(value(&session, tables).await, "8");
 }
 
 #[tokio::test]
