@@ -76,7 +76,7 @@ fn write(expr: &Typed, out: &mut String) {
     }
 }
 
-/// As [`write`], in parentheses where it is not one piece already.
+/// As `write`, in parentheses where it is not one piece already.
 fn operand(expr: &Typed, out: &mut String) {
     let whole = match &expr.kind {
         Kind::Literal(value) => !matches!(value, Value::Int(n) if *n < 0) && !matches!(value, Value::Double(_)),

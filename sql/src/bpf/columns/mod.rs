@@ -13,8 +13,8 @@
 //! ```
 //!
 //! The one fact to know: columns speak of the innermost headers, a filter of the outermost. They mean the same only for
-//! stacks of headers that have one of each kind ([`stacks`]); `packets.layers` tells. A filter also refuses a packet that
-//! ends before a byte it loads, whatever else would select it, so nothing behind such a load is decided ([`Lowered`]).
+//! stacks of headers that have one of each kind (`stacks`); `packets.layers` tells. A filter also refuses a packet that
+//! ends before a byte it loads, whatever else would select it, so nothing behind such a load is decided (`Lowered`).
 
 mod joined;
 mod primitive;
