@@ -228,16 +228,25 @@ fn the_server_ends_on_ctrl_c_with_exit_code_0() {
     assert_eq!(status.code(), Some(0));
 }
 
-/// The extended protocol: a statement prepared once, run with several values; types in binary.
-#[test]
-fn a_driver_prepares_binds_and_reads_binary() {
-    let server = Server::start();
+/// What a program does through a driver.
+fn driven(server: &Server, program: impl AsyncFnOnce(&tokio_postgres::Client)) {
     let port: u16 = server.port.parse().unwrap();
     RUNTIME.block_on(async {
         let mut config = tokio_postgres::Config::new();
         config.host("127.0.0.1").port(port).user("anybody").dbname("wiretape");
         let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
         let driving = tokio::spawn(connection);
+        program(&client).await;
+        drop(client);
+        driving.await.unwrap().unwrap();
+    });
+}
+
+/// The extended protocol: a statement prepared once, run with several values; types in binary.
+#[test]
+fn a_driver_prepares_binds_and_reads_binary() {
+    let server = Server::start();
+    driven(&server, async |client| {
         let sql =
             "select proto, count(*), min(orig_len) from packets where dst_port = $1 group by proto order by 2 desc";
         let statement = client.prepare_typed(sql, &[tokio_postgres::types::Type::INT4]).await.unwrap();
@@ -261,8 +270,6 @@ fn a_driver_prepares_binds_and_reads_binary() {
         assert_eq!(error.code().unwrap().code(), "42703");
         let rows = client.query("select 1::bigint", &[]).await.unwrap();
         assert_eq!(rows[0].get::<_, i64>(0), 1, "the connection goes on");
-        drop(client);
-        driving.await.unwrap().unwrap();
     });
 }
 
@@ -271,12 +278,7 @@ fn a_driver_prepares_binds_and_reads_binary() {
 #[test]
 fn a_driver_asks_in_kfl() {
     let server = Server::start();
-    let port: u16 = server.port.parse().unwrap();
-    RUNTIME.block_on(async {
-        let mut config = tokio_postgres::Config::new();
-        config.host("127.0.0.1").port(port).user("anybody").dbname("wiretape");
-        let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
-        let driving = tokio::spawn(connection);
+    driven(&server, async |client| {
         let filter = "dns && \"A\" in dns_question_types // it's; so";
         let counted = client.query("select count(*) from dns where kfl_match($1)", &[&filter]).await.unwrap();
         let count = usize::try_from(counted[0].get::<_, i64>(0)).unwrap();
@@ -289,8 +291,6 @@ fn a_driver_asks_in_kfl() {
         let error = client.simple_query("select 1; KFL dnss && http").await.unwrap_err();
         let error = error.as_db_error().unwrap();
         assert_eq!(error.position(), Some(&tokio_postgres::error::ErrorPosition::Original(15)), "{error}");
-        drop(client);
-        driving.await.unwrap().unwrap();
     });
 }
 

@@ -1,12 +1,13 @@
-//! Frames in, rows out: decode, flow table and builders behind one call. Synchronous, and a pure function of the frames
-//! it was given and the segment boundaries.
+//! Frames in, rows out: decode, flow table and builders behind one call, with dissection on a thread behind it. A pure function of the
+//! frames it was given and the segment boundaries.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use arrow::{
     array::{ArrayRef, DictionaryArray, Int32Array, RecordBatch, StringArray},
     error::ArrowError,
 };
+use hashbrown::HashMap;
 use wiretape_engine::{Error, Result, TableDef};
 
 use crate::{
@@ -75,26 +76,33 @@ struct Names {
     layers: LayerTexts,
 }
 
-/// The names of each set of layers seen. Nearly every packet has the same one as the packet before.
+/// The names of each set of layers seen.
 #[derive(Debug, Default)]
 struct LayerTexts {
-    of: HashMap<Layers, String>,
-    last: Layers,
-    text: String,
+    texts: Vec<String>,
+    of: HashMap<Layers, usize>,
+    /// Nearly every packet has the same set as the packet before.
+    last: (Layers, usize),
 }
 
 impl LayerTexts {
     /// The names of `layers`; `None` when there are none.
     fn text(&mut self, layers: Layers) -> Option<&str> {
-        if layers != self.last {
-            self.last = layers;
-            if self.of.len() >= MAX_LAYER_TEXTS {
-                self.of.clear();
-            }
-            let text = self.of.entry(layers).or_insert_with(|| layers.names(&mut String::new()).to_owned());
-            self.text.clone_from(text);
+        if layers.is_empty() {
+            return None;
         }
-        (!layers.is_empty()).then_some(self.text.as_str())
+        if layers != self.last.0 {
+            if self.texts.len() >= MAX_LAYER_TEXTS {
+                *self = LayerTexts::default();
+            }
+            let LayerTexts { texts, of, .. } = self;
+            let at = *of.entry(layers).or_insert_with(|| {
+                texts.push(layers.names(&mut String::new()).to_owned());
+                texts.len() - 1
+            });
+            self.last = (layers, at);
+        }
+        self.texts.get(self.last.1).map(String::as_str)
     }
 }
 

@@ -192,11 +192,12 @@ fn parse_sql(text: &str, from: usize, statements: &mut Vec<Statement>) -> Result
 fn parse_slice(text: &str, range: Range<usize>) -> Result<Option<Statement>, SqlError> {
     let Some(slice) = text.get(range.clone()) else { return Ok(None) };
     let offset = text.get(..range.start).map_or(0, |before| before.chars().count());
-    let ast = match kfl::filter(slice) {
-        Some(filter) => parse_one(&kfl::query(filter)),
+    let ast = match kfl::query(slice) {
+        Some(query) => parse_one(&query),
         None => parse_one(slice),
     };
     let ast = ast.map_err(|mut e| {
+        e.hint = e.hint.or_else(|| kfl::hint(slice, e.position?));
         e.position = e.position.map(|p| p + offset); // the caller has only the whole text to point into
         e
     })?;

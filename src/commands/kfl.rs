@@ -1,11 +1,20 @@
 //! `wiretape kfl`: the entries that a KFL filter selects, or their packets.
 
-use std::path::PathBuf;
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
 
-use wiretape_sql::{SqlError, kfl};
+use arrow::array::{AsArray, RecordBatch};
+use futures::TryStreamExt;
+use wiretape_sql::{Outcome, Session, SqlError, kfl};
 
 use super::{database, results};
-use crate::{End, Failure, cli::Global, output::Format};
+use crate::{
+    End, Failure,
+    cli::Global,
+    output::{Format, Stdout},
+};
 
 /// List what a KFL filter selects: calls, flows, errors, datagrams
 #[derive(Debug, clap::Args)]
@@ -35,7 +44,7 @@ pub(crate) struct Args {
     #[arg(long)]
     explain: bool,
     /// How rows are written
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, conflicts_with = "explain")]
     format: Format,
 }
 
@@ -48,7 +57,7 @@ const PACKETS: &str = "e.flow_id = p.flow_id and p.packet_id between coalesce(e.
                        and coalesce(e.last_packet_id, 9223372036854775807)";
 
 pub(crate) fn run(global: &Global, args: &Args) -> Result<End, Failure> {
-    check(&args.filter)?;
+    let notice = check(&args.filter)?;
     let filter = quoted(&args.filter);
     let target = results::Target { format: args.format, file: None, quiet: global.quiet };
     let database = database::open(&global.db_dir()?, global, database::anywhere())?;
@@ -58,7 +67,10 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result<End, Failure> {
             let calls = format!("select {LINE} from calls where kfl_match({filter})");
             results::follow(&session, &calls, &target).await?;
         } else if args.explain {
-            results::run(&session, &format!("select explain_kfl({filter}) as sql"), &target).await?;
+            if let Some(notice) = notice {
+                writeln!(io::stderr(), "note: {notice}")?;
+            }
+            writeln!(Stdout::new(), "{}", explained(&session, &filter).await?)?;
         } else if let Some(file) = &args.pcap {
             let packets =
                 format!("select packet_id from packets p where exists (select 1 from kfl({filter}) e where {PACKETS})");
@@ -74,9 +86,21 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result<End, Failure> {
     })
 }
 
-/// Points at what is wrong in the filter itself, not in the SQL around it.
-fn check(filter: &str) -> Result<(), Failure> {
-    let Err(e) = kfl::compile(filter, 0) else { return Ok(()) };
+/// The SQL that a filter, a text of SQL, means.
+async fn explained(session: &Session, filter: &str) -> Result<String, Failure> {
+    let Outcome::Rows(rows) = session.query(&format!("select explain_kfl({filter})")).await? else {
+        return Ok(String::new());
+    };
+    let batches: Vec<RecordBatch> = rows.try_collect().await?;
+    Ok(batches.iter().flat_map(|batch| batch.column(0).as_string::<i32>()).flatten().collect())
+}
+
+/// The notice that goes with a filter. An error points at what is wrong in the filter itself, not in the SQL around it.
+fn check(filter: &str) -> Result<Option<String>, Failure> {
+    let e = match kfl::compile(filter, 0) {
+        Ok(compiled) => return Ok(compiled.notice),
+        Err(e) => e,
+    };
     let before = filter.get(..e.span.start).map_or(0, |before| before.chars().count());
     let error = SqlError::new("42601", e.message).at(Some(before + 1));
     let error = match e.hint {

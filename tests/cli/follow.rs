@@ -42,7 +42,8 @@ fn stream(packets: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
     (header, records)
 }
 
-/// Proves that a packet written to a recorder's pipe reaches a follower while the pipe stays open, once and in order.
+/// Proves that a packet written to a recorder's pipe reaches a follower while the pipe stays open, once and in order, also through a filter
+/// that reads its bytes.
 #[test]
 fn a_followed_query_gives_each_packet_once_and_in_order_as_it_comes() {
     let desk = Desk::new();
@@ -54,7 +55,7 @@ fn a_followed_query_gives_each_packet_once_and_in_order_as_it_comes() {
     while !desk.path("db/manifest.json").exists() || desk.packets() < 1 {
         std::thread::sleep(Duration::from_millis(20));
     }
-    let sql = "select packet_id & 4294967295 as n, proto from packets p where orig_len > 0";
+    let sql = "select packet_id & 4294967295 as n, proto from packets p where orig_len > 0 and bpf('ether[0] >= 0')";
     let mut follower = Running::start(&mut desk.command(&["query", "--follow", "--format", "csv", sql]));
     let (tx, rx) = std::sync::mpsc::channel();
     let lines = follower.lines();
@@ -124,7 +125,7 @@ fn captures_in_a_watched_folder_are_in_once_when_they_are_complete() {
     desk.run(&["record", "--watch", "nowhere"]).failed_saying(&["nowhere", "not a folder"]);
 }
 
-/// Proves that calls come as they are recorded, each once: in the listing of all protocols, and of one protocol's table.
+/// Proves that calls come as they are recorded, each once: in the listing of all protocols, of one protocol's table, and of a KFL filter.
 #[test]
 fn calls_are_followed_as_they_come_each_once() {
     let desk = Desk::new();
@@ -140,6 +141,7 @@ fn calls_are_followed_as_they_come_each_once() {
     let mut followers = [
         vec!["calls", "--follow", "--format", "csv", "--where", "app_proto = 'dns'"],
         vec!["query", "--follow", "--format", "csv", sql],
+        vec!["kfl", "--follow", "--format", "csv", "dns && size(dns_questions) > 0"],
     ]
     .map(|args| Running::start(&mut desk.command(&args)));
     let (tx, rx) = std::sync::mpsc::channel();
@@ -148,7 +150,7 @@ fn calls_are_followed_as_they_come_each_once() {
         std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| tx.send((n, line))));
     }
     // What comes before a follower's first look is not news to it, so packets come until each has seen some.
-    let (mut seen, mut next) = ([Vec::new(), Vec::new()], 1);
+    let (mut seen, mut next) = ([const { Vec::new() }; 3], 1);
     let began = std::time::Instant::now();
     while seen.iter().any(|lines| lines.len() < 2) {
         assert!(began.elapsed() < PATIENCE && next < 1500, "nothing was followed: {seen:?}");

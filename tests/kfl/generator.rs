@@ -83,19 +83,23 @@ const KEYS: &[&str] = &["\"x-id\"", "\"debug\"", "\"session\"", "\"tier\"", "\"s
 const RELATIONS: &[&str] = &["==", "!=", "<", "<=", ">", ">="];
 
 /// Makes filters.
-pub(super) struct Generator(u64);
+pub(super) struct Generator<'a> {
+    state: u64,
+    /// What is true of some entry: half of the leaves.
+    facts: &'a [String],
+}
 
-impl Generator {
-    pub(super) fn new(seed: u64) -> Self {
-        Self(seed)
+impl<'a> Generator<'a> {
+    pub(super) fn new(seed: u64, facts: &'a [String]) -> Self {
+        Self { state: seed, facts }
     }
 
     /// xorshift64*: enough to choose among productions.
     fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        usize::try_from(self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33).unwrap() % bound
+        self.state ^= self.state >> 12;
+        self.state ^= self.state << 25;
+        self.state ^= self.state >> 27;
+        usize::try_from(self.state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33).unwrap() % bound
     }
 
     fn pick(&mut self, of: &[&'static str]) -> &'static str {
@@ -122,6 +126,9 @@ impl Generator {
     }
 
     fn leaf(&mut self) -> String {
+        if self.below(2) == 0 {
+            return self.facts[self.below(self.facts.len())].clone();
+        }
         match self.below(16) {
             0 | 1 => self.pick(FLAGS).to_owned(),
             2 => format!("{} {} {}", self.pick(INTS), self.pick(RELATIONS), self.pick(NUMBERS)),

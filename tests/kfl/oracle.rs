@@ -18,7 +18,7 @@ use wiretape::{
     },
 };
 
-use super::store::TABLES;
+use super::{facts, store::TABLES};
 use crate::support::store::batches;
 
 /// An entry.
@@ -57,6 +57,12 @@ impl Entries {
     /// Keys of the rows of a table that a filter selects.
     pub(super) fn selected_in(&self, table: &str, filter: &str) -> BTreeSet<String> {
         self.holding(filter).filter(|entry| entry.table == table).map(|entry| entry.key.to_string()).collect()
+    }
+
+    /// What is true of an entry of a table, of each in turn.
+    pub(super) fn facts_of(&self, table: &str, number: usize) -> Vec<String> {
+        let entries: Vec<&Entry> = self.0.iter().filter(|entry| entry.table == table).collect();
+        facts::of(&entries[number % entries.len()].variables)
     }
 
     fn holding(&self, filter: &str) -> impl Iterator<Item = &Entry> {

@@ -49,6 +49,26 @@ impl Codes {
         }
     }
 
+    /// Number of positions.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Codes::Narrow(codes) => codes.len(),
+            Codes::Middle(codes) => codes.len(),
+            Codes::Wide(codes) => codes.len(),
+        }
+    }
+
+    /// Whether the code at `position` is set in `mask`.
+    pub(super) fn is_in(&self, position: u32, mask: &BooleanBuffer) -> bool {
+        let at = position as usize;
+        let code = match self {
+            Codes::Narrow(codes) => codes.get(at).map(|&code| usize::from(code)),
+            Codes::Middle(codes) => codes.get(at).map(|&code| usize::from(code)),
+            Codes::Wide(codes) => codes.get(at).map(|&code| code as usize),
+        };
+        code.is_some_and(|code| code < mask.len() && mask.value(code))
+    }
+
     /// Positions whose code is set in `mask`, ascending.
     pub(super) fn positions(&self, mask: &BooleanBuffer) -> Vec<u32> {
         match self {

@@ -23,6 +23,9 @@ use super::{
 };
 use crate::{Error, Result};
 
+/// Keys for each one that is looked up by itself, at least: comparing all codes at once takes less time a code.
+const LOOKED_UP_SHARE: usize = 8;
+
 /// The index of one table in one segment. Share it by [`Arc`]; threads that need the same section at the same time may each
 /// decode it, and one result is kept.
 #[derive(Debug)]
@@ -104,8 +107,7 @@ impl Index {
     /// The rows whose value's position in [`values`](Self::values) is set in `mask`, which is as long.
     pub fn select(&self, column: &str, mask: &BooleanBuffer) -> Result<Selection> {
         let missing = || Error::Missing { what: format!("index on column {column}") };
-        let mut entries = self.directory.columns.iter().enumerate();
-        let (position, entry) = entries.find(|(_, c)| c.name == column).ok_or_else(missing)?;
+        let (position, entry) = self.column_named(column).ok_or_else(missing)?;
         let codes = self.directory.dictionaries.get(usize::from(entry.dictionary)).map_or(0, |d| d.codes());
         if mask.len() != codes {
             return Err(Error::Columnar(format!("a mask of {} for the {codes} values of {column}", mask.len())));
@@ -123,19 +125,42 @@ impl Index {
         }
     }
 
+    /// The rows of `within` whose value's position in [`values`](Self::values) is set in `mask`. Where `within` is a few keys, only
+    /// they are looked at.
+    pub fn select_within(&self, column: &str, mask: &BooleanBuffer, within: &Selection) -> Result<Selection> {
+        if let Selection::Keys(few) = within
+            && let Some((position, entry)) = self.column_named(column)
+            && let Loaded::Key(codes) = self.column(position)?
+            && few.cardinality() < (codes.len() / LOOKED_UP_SHARE) as u64
+        {
+            let mirrored = self.partner(entry)?.unwrap_or(codes);
+            let is_wanted = |key: &u32| if key.is_multiple_of(2) { codes } else { mirrored }.is_in(key / 2, mask);
+            return Ok(Selection::Keys(few.iter().filter(is_wanted).collect()));
+        }
+        self.and(within.clone(), self.select(column, mask)?)
+    }
+
+    fn column_named(&self, column: &str) -> Option<(usize, &ColumnEntry)> {
+        self.directory.columns.iter().enumerate().find(|(_, c)| c.name == column)
+    }
+
+    /// The codes that a key column has in the key's mirrored rows: those that its partner has in the others.
+    fn partner(&self, entry: &ColumnEntry) -> Result<Option<&Codes>> {
+        let Role::Key { mirror: Some(partner) } = entry.role else { return Ok(None) };
+        Ok(match self.column(usize::from(partner))? {
+            Loaded::Key(codes) => Some(codes),
+            Loaded::Rows(_) => None,
+        })
+    }
+
     fn select_keys(&self, entry: &ColumnEntry, codes: &Codes, mask: &BooleanBuffer) -> Result<Bitmap> {
-        let partner = match entry.role {
-            Role::Key { mirror: Some(partner) } => Some(usize::from(partner)),
-            _ => None,
-        };
-        let virtual_keys = match partner.map(|p| self.column(p)).transpose()? {
-            // In a key's mirrored rows the column has what its partner has in the others.
-            Some(Loaded::Key(partner)) => {
+        let virtual_keys = match self.partner(entry)? {
+            Some(partner) => {
                 let mut forward = doubled(&codes.positions(mask), 0);
                 forward.or_inplace(&doubled(&partner.positions(mask), 1));
                 forward
             }
-            _ => {
+            None => {
                 let both: Vec<u32> = codes.positions(mask).into_iter().flat_map(|k| [2 * k, 2 * k + 1]).collect();
                 Bitmap::of(&both)
             }

@@ -1,10 +1,7 @@
 //! The functions that KFL is lowered to where SQL has none that mean the same. They never fail on a row: what KFL calls an
 //! error is NULL.
 
-use std::{
-    hash::{Hash, Hasher},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use arrow::{
     array::{
@@ -17,7 +14,7 @@ use arrow::{
 use datafusion::{
     common::ScalarValue,
     error::{DataFusionError, Result},
-    logical_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility},
+    logical_expr::{ColumnarValue, Expr, ScalarFunctionArgs},
 };
 use wiretape_engine::table::Kind;
 
@@ -25,92 +22,39 @@ use super::values::{self, Values};
 use crate::{
     SqlError,
     kfl::{self, Value, pattern, vocabulary},
-    udf,
+    udf::{self, Function, Gives, Takes},
 };
 
 /// All of them.
 pub(crate) const FUNCTIONS: &[&Function] = &[&LIST, &MAP, &GET, &HAS, &SIZE, &MATCHES, &EVAL];
 
 /// `kfl_list(text, …)`: those that are neither NULL nor empty, each once.
-pub(super) static LIST: Function = Function { name: "kfl_list", gives: Kind::TextList, run: list };
+pub(super) static LIST: Function = function("kfl_list", Kind::TextList, |args| per_row(args, list));
 /// `kfl_map(key, text, …)`: the keys whose text is not NULL.
-static MAP: Function = Function { name: "kfl_map", gives: Kind::TextMap, run: map };
+static MAP: Function = function("kfl_map", Kind::TextMap, |args| per_row(args, map));
 /// `kfl_get(map, key)`: the key's value; NULL without it. Values of a key that comes more than once are joined by ", ".
-pub(super) static GET: Function = Function { name: "kfl_get", gives: Kind::Text, run: get };
+pub(super) static GET: Function = function("kfl_get", Kind::Text, |args| per_row(args, get));
 /// `kfl_has(map, key)`: whether it has the key; false for NULL.
-pub(super) static HAS: Function = Function { name: "kfl_has", gives: Kind::Bool, run: has };
+pub(super) static HAS: Function = function("kfl_has", Kind::Bool, |args| per_row(args, has));
 /// `kfl_size(x)`: code points of a text, elements of a list, keys of a map.
-pub(super) static SIZE: Function = Function { name: "kfl_size", gives: Kind::I64, run: size };
+pub(super) static SIZE: Function = function("kfl_size", Kind::I64, |args| per_row(args, size));
 /// `kfl_matches(text, pattern)`: whether the RE2 pattern is found anywhere.
-pub(super) static MATCHES: Function = Function { name: "kfl_matches", gives: Kind::Bool, run: matches };
+pub(super) static MATCHES: Function = function("kfl_matches", Kind::Bool, |args| per_row(args, matches));
 /// `kfl_eval(filter, name, value, …)`: what a filter says of a row with these variables; others have their zero.
-pub(super) static EVAL: Function = Function { name: "kfl_eval", gives: Kind::Bool, run: eval };
+pub(super) static EVAL: Function = function("kfl_eval", Kind::Bool, |args| per_row(args, eval));
 
-/// A function of any number of arguments.
-#[derive(Debug)]
-pub(crate) struct Function {
-    name: &'static str,
-    gives: Kind,
-    run: fn(&ScalarFunctionArgs) -> Result<ArrayRef>,
+/// A function of any number of arguments of any type.
+const fn function(name: &'static str, gives: Kind, run: fn(&ScalarFunctionArgs) -> Result<ColumnarValue>) -> Function {
+    Function { name, takes: &[Takes::Anything], gives: Gives::Kind(gives), monotonic_in: None, run }
 }
 
-impl Function {
-    /// The function as DataFusion takes it.
-    pub(crate) fn udf(&'static self) -> ScalarUDF {
-        ScalarUDF::new_from_impl(Udf { function: self, signature: Signature::variadic_any(Volatility::Immutable) })
+/// The result of `run` for each row, or once where all arguments are constant.
+fn per_row(args: &ScalarFunctionArgs, run: fn(&ScalarFunctionArgs) -> Result<ArrayRef>) -> Result<ColumnarValue> {
+    if args.args.iter().any(|a| matches!(a, ColumnarValue::Array(_))) {
+        return run(args).map(ColumnarValue::Array);
     }
-
-    /// A call of it.
-    pub(super) fn call(&'static self, args: Vec<Expr>) -> Expr {
-        self.udf().call(args)
-    }
-}
-
-#[derive(Debug)]
-struct Udf {
-    function: &'static Function,
-    signature: Signature,
-}
-
-impl PartialEq for Udf {
-    fn eq(&self, other: &Self) -> bool {
-        self.function.name == other.function.name
-    }
-}
-
-impl Eq for Udf {}
-
-impl Hash for Udf {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.function.name.hash(state);
-    }
-}
-
-impl ScalarUDFImpl for Udf {
-    fn name(&self) -> &str {
-        self.function.name
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(match self.function.gives {
-            Kind::Symbol | Kind::Ip | Kind::Mac => DataType::Utf8,
-            kind => kind.data_type(),
-        })
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let constant = args.args.iter().all(|a| matches!(a, ColumnarValue::Scalar(_)));
-        let args = ScalarFunctionArgs { number_rows: if constant { 1 } else { args.number_rows }, ..args };
-        let array = (self.function.run)(&args)?;
-        if constant {
-            return ScalarValue::try_from_array(&array, 0).map(ColumnarValue::Scalar);
-        }
-        Ok(ColumnarValue::Array(array))
-    }
+    let array = run(&ScalarFunctionArgs { number_rows: 1, ..args.clone() })?;
+    ScalarValue::try_from_array(&array, 0).map(ColumnarValue::Scalar)
 }
 
 /// The elements of a call of `kfl_list`.

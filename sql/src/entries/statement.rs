@@ -1,16 +1,20 @@
-//! `KFL http && status_code >= 500`: a filter as a statement, which lists the entries that it selects by their time.
+//! `KFL http && status_code >= 500`: a filter as a statement, which lists the entries that it selects by their time; with `EXPLAIN`
+//! before it, how they are found.
 //!
 //! Its text is KFL, not SQL, from behind the word to the first semicolon that is not within a text or a comment.
 
-/// The word that such a statement begins with.
+/// The word before the filter.
 const WORD: &str = "kfl";
+
+/// The words that may stand before it, in this order; those behind the first only with it.
+const EXPLAIN: [&str; 3] = ["explain", "analyze", "verbose"];
 
 /// A statement of this kind at the beginning of a text. Places are bytes of that text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KflStatement {
-    /// Where the word stands.
+    /// Where its first word stands.
     pub start: usize,
-    /// Behind the filter's last byte that is not blank; of an empty filter, behind the word.
+    /// Behind the filter's last byte that is not blank; of an empty filter, behind the word before it.
     pub end: usize,
     /// Behind the semicolon that ends it, or the end of the text.
     pub rest: usize,
@@ -19,33 +23,56 @@ pub struct KflStatement {
 /// The statement at the beginning of `text`, behind blanks, comments and semicolons of SQL, if it is one of this kind.
 pub fn at_start(text: &str) -> Option<KflStatement> {
     let start = skip_blanks(text);
-    let filter = word_at(text, start)?;
+    let filter = start + filter_at(text.get(start..)?)?;
     let end = filter + end_of_filter(text.get(filter..)?);
     let said = text.get(filter..end)?.trim_end().len();
     Some(KflStatement { start, end: filter + said, rest: (end + 1).min(text.len()) })
 }
 
-/// The filter of a statement of this kind, without blanks around it.
-pub(crate) fn filter(statement: &str) -> Option<&str> {
-    Some(statement.get(word_at(statement, 0)?..)?.trim())
+/// The query that a statement of this kind stands for.
+pub(crate) fn query(statement: &str) -> Option<String> {
+    let (words, filter) = statement.split_at_checked(filter_at(statement)?)?;
+    let explain = words.get(..words.len() - WORD.len())?;
+    let filter = filter.trim().replace('\'', "''");
+    Some(format!("{explain}select * from {}('{filter}') order by ts", super::table_function::KFL))
 }
 
-/// The query that the statement with this filter stands for.
-pub(crate) fn query(filter: &str) -> String {
-    format!("select * from {}('{}') order by ts", super::table_function::KFL, filter.replace('\'', "''"))
+/// What to say of an error of SQL at character `position` of `statement`, if what stands there is the word.
+pub(crate) fn hint(statement: &str, position: usize) -> Option<String> {
+    let (before, _) = statement.char_indices().nth(position.checked_sub(1)?)?;
+    word_at(statement, before, WORD)?;
+    Some(format!(
+        "A filter is a statement of its own; within another it is SELECT * FROM {}('filter').",
+        super::table_function::KFL
+    ))
 }
 
 /// Characters from 1 of byte `at` of the filter `text`, if `statement` is the statement with this filter.
 pub(crate) fn locate(statement: &str, text: &str, at: usize) -> Option<usize> {
-    let said = filter(statement).filter(|said| *said == text)?;
-    let start = statement.get(WORD.len()..)?.find(said)? + WORD.len() + at;
-    statement.get(..start).map(|before| before.chars().count() + 1)
+    let behind = filter_at(statement)?;
+    let filter = statement.get(behind..)?;
+    let start = behind + filter.len() - filter.trim_start().len() + at;
+    let before = statement.get(..start).filter(|_| filter.trim() == text)?;
+    Some(before.chars().count() + 1)
 }
 
-/// Behind the word at byte `start`, if it stands there as a whole word.
-fn word_at(text: &str, start: usize) -> Option<usize> {
-    let end = start + WORD.len();
-    let is_word = text.get(start..end).is_some_and(|word| word.eq_ignore_ascii_case(WORD));
+/// Where the filter begins in `statement`, behind the word, if it is one of this kind.
+fn filter_at(statement: &str) -> Option<usize> {
+    let mut at = 0;
+    for word in EXPLAIN {
+        match word_at(statement, at, word) {
+            Some(end) => at = end + skip_blanks(statement.get(end..)?),
+            None if at == 0 => break,
+            None => {}
+        }
+    }
+    word_at(statement, at, WORD)
+}
+
+/// Behind `word` at byte `start`, if it stands there as a whole word.
+fn word_at(text: &str, start: usize, word: &str) -> Option<usize> {
+    let end = start + word.len();
+    let is_word = text.get(start..end).is_some_and(|said| said.eq_ignore_ascii_case(word));
     let goes_on = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$' | '.');
     let next = text.get(end..)?.chars().next();
     // `kfl(…)` could begin no statement of SQL either, but is more likely meant as the function.
@@ -125,12 +152,39 @@ mod tests {
         assert_eq!(split("kfl"), Some(("kfl", "")));
         assert_eq!(split("kfl ;"), Some(("kfl", "")));
         assert_eq!(split("kfl \"no end;"), Some(("kfl \"no end;", "")));
+        assert_eq!(split(";explain /* it */ Verbose kfl a; b"), Some(("explain /* it */ Verbose kfl a", " b")));
+    }
+
+    /// What stands before the word stays, and what stands behind it is a text of SQL.
+    #[test]
+    fn a_statement_stands_for_a_query() {
+        let of = |statement: &str| query(statement).unwrap();
+        assert_eq!(of("KFL  a == 'b'"), "select * from kfl('a == ''b''') order by ts");
+        assert_eq!(of("explain analyze KFL"), "explain analyze select * from kfl('') order by ts");
+    }
+
+    /// Who writes the word where SQL has none is told how it is said there.
+    #[test]
+    fn a_filter_within_another_statement_is_told_apart() {
+        assert!(hint("copy (KFL http) to 'x'", 7).is_some_and(|hint| hint.contains("kfl('filter')")));
+        assert_eq!(hint("copy (KFL http) to 'x'", 6), None);
+        assert_eq!(hint("é", 0), None);
     }
 
     /// Only the word itself begins one.
     #[test]
     fn other_statements_are_left_alone() {
-        for sql in ["select * from kfl('http')", "kflx", "kfl_x", "", "-- kfl\nselect 1", "kfl.x"] {
+        for sql in [
+            "select * from kfl('http')",
+            "kflx",
+            "kfl_x",
+            "",
+            "-- kfl\nselect 1",
+            "kfl.x",
+            "explain",
+            "analyze kfl",
+            "explain select 1",
+        ] {
             assert_eq!(split(sql), None, "{sql}");
         }
     }
@@ -139,6 +193,8 @@ mod tests {
     #[test]
     fn places_are_of_the_statement() {
         assert_eq!(locate("KFL  é == 1", "é == 1", 3), Some(8));
+        assert_eq!(locate("explain kfl a == b", "a == b", 5), Some(18));
+        assert_eq!(locate("KFL a", "b", 0), None);
         assert_eq!(locate("select 1", "1", 0), None);
     }
 }

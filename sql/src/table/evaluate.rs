@@ -131,7 +131,7 @@ pub(super) fn evaluate(view: &View, table: &'static TableDef, filters: &[Expr], 
 /// Whether `must` holds for every row found.
 fn surely(found: &Option<Found>, table: &'static TableDef, must: Option<&Predicate>) -> Result<bool> {
     let (Some(Found { index, selection, count }), Some(must)) = (found, must) else { return Ok(false) };
-    let held = index.and(selection.clone(), select_in(index, table, must)?).map_err(external)?;
+    let held = select_in(index, table, must, selection)?;
     Ok(index.count(&held).map_err(external)? == *count)
 }
 
@@ -166,34 +166,36 @@ fn finish(table: &TableDef, selected: Vec<(&Arc<Segment>, Option<Found>)>, mut s
 /// The segment's rows where `predicate` is true; None where it has no index.
 fn select(segment: &Segment, table: &'static TableDef, predicate: &Predicate) -> Result<Option<Found>> {
     let Some(index) = segment.index(table.name).map_err(external)? else { return Ok(None) };
-    let selection = select_in(&index, table, predicate)?;
+    let selection = select_in(&index, table, predicate, &index.all())?;
     let count = index.count(&selection).map_err(external)?;
     Ok(Some(Found { index, selection, count }))
 }
 
-fn select_in(index: &Index, table: &'static TableDef, predicate: &Predicate) -> Result<Selection> {
+/// The rows of `within` where `predicate` is true.
+fn select_in(index: &Index, table: &'static TableDef, predicate: &Predicate, within: &Selection) -> Result<Selection> {
     match predicate {
         Predicate::And(a, b) => {
-            let left = select_in(index, table, a)?;
-            // An absent value is the common case: the other side is then never looked at.
-            if left.is_none() {
-                return Ok(left);
-            }
-            index.and(left, select_in(index, table, b)?).map_err(external)
+            // What is likely to leave few rows is asked first, and the other side of those only: of none, where a value is absent.
+            let (first, then) = if b.rank() < a.rank() { (b, a) } else { (a, b) };
+            let left = select_in(index, table, first, within)?;
+            if left.is_none() { Ok(left) } else { select_in(index, table, then, &left) }
         }
-        Predicate::Or(a, b) => index.or(select_in(index, table, a)?, select_in(index, table, b)?).map_err(external),
-        Predicate::Constant(true) => Ok(index.all()),
+        Predicate::Or(a, b) => {
+            let (a, b) = (select_in(index, table, a, within)?, select_in(index, table, b, within)?);
+            index.or(a, b).map_err(external)
+        }
+        Predicate::Constant(true) => Ok(within.clone()),
         Predicate::Constant(false) => Ok(index.none()),
         Predicate::Leaf { column, expr } => match index.values(column).map_err(external)? {
             Some(values) => {
                 let mask = true_values(table, column, expr, values)?;
-                index.select(column, &mask).map_err(external)
+                index.select_within(column, &mask, within).map_err(external)
             }
             // Written before the column existed: every row reads NULL.
             None => {
                 let null = datafusion::arrow::array::new_null_array(&value_type(table, column), 1);
                 let all = true_values(table, column, expr, null)?.value(0);
-                Ok(if all { index.all() } else { index.none() })
+                Ok(if all { within.clone() } else { index.none() })
             }
         },
     }

@@ -105,8 +105,45 @@ impl Predicate {
         }
     }
 
+    /// How many rows it is likely to be true of, by its form: the least are few. Only the order in which things are done depends on it.
+    pub(super) fn rank(&self) -> Rank {
+        match self {
+            Predicate::And(a, b) => a.rank().min(b.rank()),
+            Predicate::Or(a, b) => a.rank().max(b.rank()),
+            Predicate::Leaf { expr, .. } => rank(expr),
+            Predicate::Constant(false) => Rank::Few,
+            Predicate::Constant(true) => Rank::Most,
+        }
+    }
+
     pub(super) fn and(self, other: Predicate) -> Predicate {
         Predicate::And(Box::new(self), Box::new(other))
+    }
+}
+
+/// What share of all rows a condition leaves, roughly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    /// Those with one value, or with one of several.
+    Few,
+    Some,
+    /// Those without a value, or with any.
+    Most,
+}
+
+fn rank(expr: &Expr) -> Rank {
+    match expr {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => match op {
+            Operator::Eq => Rank::Few,
+            Operator::And => rank(left).min(rank(right)),
+            Operator::Or => rank(left).max(rank(right)),
+            Operator::NotEq => Rank::Most,
+            _ => Rank::Some,
+        },
+        Expr::InList(list) if !list.negated => Rank::Few,
+        Expr::Alias(alias) => rank(&alias.expr),
+        Expr::Not(_) | Expr::IsNotNull(_) | Expr::InList(_) => Rank::Most,
+        _ => Rank::Some,
     }
 }
 

@@ -30,6 +30,8 @@ use datafusion::{
     },
 };
 
+use wiretape_engine::table::Kind;
+
 use crate::SqlError;
 
 pub(crate) use one_of::one_of;
@@ -52,18 +54,20 @@ pub(crate) struct Function {
     /// Its name in SQL.
     pub(crate) name: &'static str,
     /// What it takes.
-    takes: &'static [Takes],
+    pub(crate) takes: &'static [Takes],
     /// What it gives.
-    gives: Gives,
+    pub(crate) gives: Gives,
     /// The argument in whose order results are, when all others are constant.
-    monotonic_in: Option<usize>,
+    pub(crate) monotonic_in: Option<usize>,
     /// Evaluates it; arguments are of the types that `takes` says.
-    run: fn(&ScalarFunctionArgs) -> Result<ColumnarValue>,
+    pub(crate) run: fn(&ScalarFunctionArgs) -> Result<ColumnarValue>,
 }
 
 /// A kind of argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Takes {
+pub(crate) enum Takes {
+    /// Alone: any number of arguments of any type.
+    Anything,
     /// Text in any layout.
     Text,
     /// Text or bytes in any layout.
@@ -78,9 +82,11 @@ enum Takes {
 
 /// The type of a result.
 #[derive(Debug)]
-enum Gives {
+pub(crate) enum Gives {
     /// Always this.
     Type(DataType),
+    /// What columns of this kind give, as plain arrays.
+    Kind(Kind),
     /// That of an argument.
     Argument(usize),
 }
@@ -91,6 +97,7 @@ impl Takes {
         use DataType as D;
         let text = |t: &DataType| matches!(t, D::Utf8 | D::LargeUtf8 | D::Utf8View);
         match (self, given) {
+            (Takes::Anything, given) => Some(given.clone()),
             (Takes::Text | Takes::Bytes, D::Null) => Some(D::Utf8),
             (Takes::Text | Takes::Bytes, given) if text(given) => Some(given.clone()),
             (Takes::Text | Takes::Bytes, D::Dictionary(_, values)) if text(values) => Some(given.clone()),
@@ -110,6 +117,7 @@ impl Takes {
 
     fn name(self) -> &'static str {
         match self {
+            Takes::Anything => "…",
             Takes::Text => "text",
             Takes::Bytes => "text or bytea",
             Takes::Integer => "bigint",
@@ -125,6 +133,11 @@ impl Function {
         ScalarUDF::new_from_impl(Udf { function: self, signature: Signature::user_defined(Volatility::Immutable) })
     }
 
+    /// A call of it.
+    pub(crate) fn call(&'static self, args: Vec<Expr>) -> Expr {
+        self.udf().call(args)
+    }
+
     fn usage(&self) -> String {
         let takes: Vec<&str> = self.takes.iter().map(|t| t.name()).collect();
         format!("It is {}({}).", self.name, takes.join(", "))
@@ -133,7 +146,7 @@ impl Function {
 
 /// Whether an address is in a network.
 pub(crate) fn ip_in_cidr(address: Expr, network: Expr) -> Expr {
-    ip_in_cidr::IP_IN_CIDR.udf().call(vec![address, network])
+    ip_in_cidr::IP_IN_CIDR.call(vec![address, network])
 }
 
 /// What the function called `name` takes, as a sentence.
@@ -173,12 +186,17 @@ impl ScalarUDFImpl for Udf {
     fn return_type(&self, given: &[DataType]) -> Result<DataType> {
         match &self.function.gives {
             Gives::Type(fixed) => Ok(fixed.clone()),
+            Gives::Kind(Kind::Symbol | Kind::Ip | Kind::Mac) => Ok(DataType::Utf8),
+            Gives::Kind(kind) => Ok(kind.data_type()),
             Gives::Argument(number) => given.get(*number).cloned().ok_or_else(|| wrong_arguments(self.function, given)),
         }
     }
 
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
         let takes = self.function.takes;
+        if let [Takes::Anything] = takes {
+            return Ok(given.to_vec());
+        }
         let coerced: Option<Vec<DataType>> =
             takes.iter().zip(given).map(|(takes, given)| takes.coerce(given)).collect();
         coerced.filter(|_| takes.len() == given.len()).ok_or_else(|| wrong_arguments(self.function, given))
