@@ -16,6 +16,9 @@ use crate::{
     udf,
 };
 
+/// What to do where a file may be damaged.
+const VERIFY: &str = "wiretape verify checks every file of the database.";
+
 /// What is known where an error is explained.
 pub(crate) struct Scope<'a> {
     /// The statement's text.
@@ -58,11 +61,13 @@ impl Scope<'_> {
             DataFusionError::Configuration(message) => SqlError::new("22023", one_line(message)),
             DataFusionError::IoError(error) => SqlError::new("58030", error.to_string()),
             DataFusionError::ObjectStore(error) => SqlError::new("58030", error.to_string()),
-            DataFusionError::ParquetError(error) => SqlError::new("XX001", error.to_string()),
+            DataFusionError::ParquetError(error) => unreadable(&error.to_string()),
             DataFusionError::Plan(message) | DataFusionError::Execution(message) => self.sentence(message),
             DataFusionError::ExecutionJoin(error) if error.is_cancelled() => {
                 SqlError::new("57014", "canceling statement due to user request")
             }
+            DataFusionError::ExecutionJoin(error) => SqlError::new("XX000", one_line(&error.to_string()))
+                .with_hint(format!("{VERIFY} If it finds nothing, this is a fault of the program.")),
             other => SqlError::new("XX000", one_line(&other.strip_backtrace())),
         }
     }
@@ -258,7 +263,7 @@ fn arrow(error: &ArrowError) -> SqlError {
         ArrowError::NotYetImplemented(message) => SqlError::new("0A000", lower_first(message)),
         ArrowError::MemoryError(message) => SqlError::new("53200", lower_first(message)),
         ArrowError::IoError(message, _) => SqlError::new("58030", message.clone()),
-        ArrowError::ParquetError(message) => SqlError::new("XX001", message.clone()),
+        ArrowError::ParquetError(message) => unreadable(message),
         ArrowError::ComputeError(message) | ArrowError::InvalidArgumentError(message) => {
             let state = match sqlstate_of(message) {
                 "42000" => "22000",
@@ -289,6 +294,11 @@ fn external(error: &(dyn std::error::Error + Send + Sync + 'static)) -> SqlError
     SqlError::new("XX000", one_line(&error.to_string()))
 }
 
+/// What a file of the database says that cannot be read as it is.
+fn unreadable(message: &str) -> SqlError {
+    SqlError::new("XX001", format!("a file cannot be read: {}", one_line(message))).with_hint(VERIFY)
+}
+
 /// The store's errors. Their messages already say where and what.
 pub(super) fn engine(error: &wiretape_engine::Error) -> SqlError {
     use wiretape_engine::Error as E;
@@ -304,7 +314,7 @@ pub(super) fn engine(error: &wiretape_engine::Error) -> SqlError {
     };
     let explained = SqlError::new(state, error.to_string());
     match error {
-        E::Damaged { .. } => explained.with_hint("wiretape verify checks every file of the database."),
+        E::Damaged { .. } => explained.with_hint(VERIFY),
         _ => explained,
     }
 }

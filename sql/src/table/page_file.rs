@@ -53,7 +53,8 @@ impl PageFile {
             return Ok(footer.0.clone());
         }
         let options = ArrowReaderOptions::new().with_offset_index_policy(PageIndexPolicy::Optional);
-        let footer = ArrowReaderMetadata::load(self, options)?;
+        let footer = ArrowReaderMetadata::load(self, options);
+        let footer = footer.map_err(|e| external(Error::damaged(path, 0, e.to_string())))?;
         let location = meta.location.clone();
         cache.put(&location, CachedFileMetadataEntry::new(meta, Arc::new(Footer(footer.clone()))));
         Ok(footer)

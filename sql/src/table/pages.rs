@@ -70,9 +70,11 @@ impl Wanted {
                 .with_row_groups(vec![number])
                 .with_row_selection(selection(wanted, rows as usize))
                 .with_batch_size(batch_rows)
-                .build()?;
+                .build()
+                .map_err(|e| self.damaged(&e.to_string()))?;
             for batch in reader {
-                if each(shaped(&batch?, schema)?).is_break() {
+                let batch = batch.map_err(|e| self.damaged(&e.to_string()))?;
+                if each(shaped(&batch, schema)?).is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
             }

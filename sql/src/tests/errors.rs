@@ -251,6 +251,25 @@ async fn a_damaged_file_is_named() {
     assert!(error.message.contains("packets.parquet"), "{error:?}");
 }
 
+/// Proves that damage within a file is told as such, whether its pages are read by the index or all of them.
+#[tokio::test]
+async fn damage_in_a_page_says_what_to_do() {
+    let (dir, session) = open(&[minutes(0, 1000)]);
+    let path = dir.path().join("db/segments/0000000001/packets.parquet");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[4..200].fill(0xff);
+    std::fs::write(&path, bytes).unwrap();
+    for (sql, is_named) in [
+        ("select ts from packets where src_ip = '10.0.0.99'", true),
+        ("select max(ts + interval '1s') from packets", false),
+    ] {
+        let error = fail(&session, sql).await;
+        assert_eq!(error.sqlstate, "XX001", "{error:?}");
+        assert_eq!(error.message.contains("packets.parquet"), is_named, "{error:?}");
+        assert_eq!(error.hint.as_deref(), Some("wiretape verify checks every file of the database."), "{error:?}");
+    }
+}
+
 #[tokio::test]
 async fn positions_in_a_script_count_from_its_start() {
     let (_dir, session) = open(&[minutes(0, 1)]);
