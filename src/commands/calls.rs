@@ -40,7 +40,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result<End, Failure> {
     database::run(global, async {
         let session = database.session();
         if args.follow {
-            results::follow(&session, &all, &target).await?;
+            results::follow(&session, &[&all], &target).await?;
         } else {
             let newest = format!("{all} order by ts desc, call_id desc limit {}", args.limit);
             results::run(&session, &format!("select * from ({newest}) order by ts, call_id"), &target).await?;

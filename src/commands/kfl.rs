@@ -22,7 +22,7 @@ use crate::{
   wiretape kfl 'http && status_code >= 500'              the newest
   wiretape kfl 'dns && size(dns_answers) == 0' -n 20
   wiretape kfl 'tcp && tcp_error_type == \"Reset\"' --pcap resets.pcap
-  wiretape kfl --follow 'http && elapsed_time > 1000000'   calls as they come
+  wiretape kfl --follow 'http && elapsed_time > 1000000'   as they come
   wiretape kfl --explain 'tlsx && tlsx_version < 771'      the SQL that it means
 
 The variables:
@@ -34,7 +34,7 @@ pub(crate) struct Args {
     /// How many, the newest
     #[arg(long, short = 'n', value_name = "N", default_value_t = 50, conflicts_with_all = ["follow", "pcap"])]
     limit: usize,
-    /// Go on listing calls as they come, until Ctrl-C
+    /// Go on listing what comes, until Ctrl-C; flows when they have ended
     #[arg(long, conflicts_with_all = ["pcap", "explain"])]
     follow: bool,
     /// Write the packets of all of them to a capture file
@@ -52,24 +52,41 @@ pub(crate) struct Args {
 const LINE: &str = "ts, coalesce(src_name, src_ip) as src, coalesce(dst_name, dst_ip) as dst, dst_port, app_proto, method, \
                     target, status, error_type, round(latency_ns / 1e6, 3) as latency_ms, call_id";
 
+/// The same of a table that has no calls.
+fn bare_line(ts: &str, status: &str) -> String {
+    format!(
+        "{ts} as ts, src_ip as src, dst_ip as dst, dst_port, app_proto, cast(null as text) as method, \
+         cast(null as text) as target, {status} as status, cast(null as text) as error_type, \
+         cast(null as double) as latency_ms, cast(null as bigint) as call_id"
+    )
+}
+
 /// The packets of an entry: those of its call, or of its flow where it is one.
 const PACKETS: &str = "e.flow_id = p.flow_id and p.packet_id between coalesce(e.first_packet_id, 0) \
                        and coalesce(e.last_packet_id, 9223372036854775807)";
 
 pub(crate) fn run(global: &Global, args: &Args) -> Result<End, Failure> {
-    let notice = check(&args.filter)?;
+    if let Some(notice) = check(&args.filter)?
+        && (args.follow || args.explain)
+    {
+        writeln!(io::stderr(), "note: {notice}")?;
+    }
     let filter = quoted(&args.filter);
     let target = results::Target { format: args.format, file: None, quiet: global.quiet };
     let database = database::open(&global.db_dir()?, global, database::anywhere())?;
     database::run(global, async {
         let session = database.session();
         if args.follow {
-            let calls = format!("select {LINE} from calls where kfl_match({filter})");
-            results::follow(&session, &calls, &target).await?;
+            let all = [
+                ("call", LINE.to_owned(), "calls"),
+                ("flow", bare_line("start_ts", "tcp_state"), "flows"),
+                ("udp", bare_line("ts", "cast(null as text)"), "packets"),
+            ]
+            .map(|(entry, line, table)| {
+                format!("select '{entry}' as entry, {line} from {table} where kfl_match({filter})")
+            });
+            results::follow(&session, &all.each_ref().map(String::as_str), &target).await?;
         } else if args.explain {
-            if let Some(notice) = notice {
-                writeln!(io::stderr(), "note: {notice}")?;
-            }
             writeln!(Stdout::new(), "{}", explained(&session, &filter).await?)?;
         } else if let Some(file) = &args.pcap {
             let packets =

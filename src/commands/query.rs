@@ -58,7 +58,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result<End, Failure> {
                 let report = session.report(&sql).await.map_err(|e| Failure::in_sql(e, &sql, 0))?;
                 write_report(&report, &mut Stdout::new())?;
             }
-            Args { follow: true, .. } => results::follow(&session, &sql, &target).await?,
+            Args { follow: true, .. } => results::follow(&session, &[&sql], &target).await?,
             _ => results::run(&session, &sql, &target).await?,
         }
         Ok(End::Done)

@@ -83,32 +83,38 @@ pub(super) async fn run(session: &Session, sql: &str, target: &Target) -> Result
 /// Time between two looks at what has come.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// Writes the rows of the one statement of `sql` as they come, for ever.
-pub(super) async fn follow(session: &Session, sql: &str, target: &Target) -> Result<(), Failure> {
-    let statements = session.parse(sql).map_err(|e| Failure::in_sql(e, sql, 0))?;
-    let [statement] = statements.as_slice() else {
-        return Err(Failure::new(format!("{} statements cannot be followed at once", statements.len())));
-    };
+/// Writes the rows of each text's one statement as they come, for ever, as if they were of one: they have the same columns.
+pub(super) async fn follow(session: &Session, texts: &[&str], target: &Target) -> Result<(), Failure> {
     if matches!(target.format, Format::Json | Format::Parquet) {
         return Err(Failure::new("this format ends only when all rows are there").hint("use --format ndjson or csv"));
     }
-    let place = |e: SqlError| Failure::in_sql(e, sql, statement.offset);
-    let mut follow = session.follow(statement).await.map_err(place)?;
+    let mut followed = Vec::new();
+    for sql in texts {
+        let statements = session.parse(sql).map_err(|e| Failure::in_sql(e, sql, 0))?;
+        let [statement] = statements.as_slice() else {
+            return Err(Failure::new(format!("{} statements cannot be followed at once", statements.len())));
+        };
+        let place = |e: SqlError| Failure::in_sql(e, sql, statement.offset);
+        followed.push((session.follow(statement).await.map_err(place)?, sql, statement.offset));
+    }
     let mut writer = None;
     loop {
-        for outcome in session.news(&mut follow).await.map_err(place)? {
-            let Outcome::Rows(mut rows) = outcome else { continue };
-            let writer = match &mut writer {
-                Some(writer) => writer,
-                none => {
-                    let out = Box::new(Stdout::prompt());
-                    none.insert(RowWriter::new(target.format, &rows.schema(), stdout_layout(), out)?)
+        for (follow, sql, offset) in &mut followed {
+            let news = session.news(follow).await.map_err(|e| Failure::in_sql(e, sql, *offset))?;
+            for outcome in news {
+                let Outcome::Rows(mut rows) = outcome else { continue };
+                let writer = match &mut writer {
+                    Some(writer) => writer,
+                    none => {
+                        let out = Box::new(Stdout::prompt());
+                        none.insert(RowWriter::new(target.format, &rows.schema(), stdout_layout(), out)?)
+                    }
+                };
+                while let Some(batch) = rows.next().await {
+                    writer.write(&batch.map_err(SqlError::from)?)?;
                 }
-            };
-            while let Some(batch) = rows.next().await {
-                writer.write(&batch.map_err(SqlError::from)?)?;
+                writer.flush()?;
             }
-            writer.flush()?;
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

@@ -125,7 +125,8 @@ fn captures_in_a_watched_folder_are_in_once_when_they_are_complete() {
     desk.run(&["record", "--watch", "nowhere"]).failed_saying(&["nowhere", "not a folder"]);
 }
 
-/// Proves that calls come as they are recorded, each once: in the listing of all protocols, of one protocol's table, and of a KFL filter.
+/// Proves that calls come as they are recorded, each once: in the listing of all protocols, of one protocol's table, and of a KFL
+/// filter, which lists flows, too.
 #[test]
 fn calls_are_followed_as_they_come_each_once() {
     let desk = Desk::new();
@@ -142,6 +143,7 @@ fn calls_are_followed_as_they_come_each_once() {
         vec!["calls", "--follow", "--format", "csv", "--where", "app_proto = 'dns'"],
         vec!["query", "--follow", "--format", "csv", sql],
         vec!["kfl", "--follow", "--format", "csv", "dns && size(dns_questions) > 0"],
+        vec!["kfl", "--follow", "--format", "csv", "flow && dst.port == 53"],
     ]
     .map(|args| Running::start(&mut desk.command(&args)));
     let (tx, rx) = std::sync::mpsc::channel();
@@ -150,7 +152,7 @@ fn calls_are_followed_as_they_come_each_once() {
         std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| tx.send((n, line))));
     }
     // What comes before a follower's first look is not news to it, so packets come until each has seen some.
-    let (mut seen, mut next) = ([const { Vec::new() }; 3], 1);
+    let (mut seen, mut next) = ([const { Vec::new() }; 4], 1);
     let began = std::time::Instant::now();
     while seen.iter().any(|lines| lines.len() < 2) {
         assert!(began.elapsed() < PATIENCE && next < 1500, "nothing was followed: {seen:?}");
@@ -168,10 +170,11 @@ fn calls_are_followed_as_they_come_each_once() {
     }
     let all = desk.run(&["query", "--format", "csv", "select call_id from dns order by call_id"]).ok();
     let all: Vec<&str> = all.text().lines().skip(1).collect();
-    for lines in &seen {
+    for lines in &seen[..3] {
         let mut ids: Vec<_> = lines[1..].iter().map(|line| line.rsplit(',').next().unwrap()).collect();
         ids.sort_by_key(|id| id.parse::<i64>().unwrap());
         assert_eq!(ids, all[all.len() - ids.len()..], "from the first one on each is there, and once");
     }
     assert_eq!(seen[0][0].rsplit(',').next(), Some("call_id"));
+    assert!(seen[3][1..].iter().all(|line| line.starts_with("flow,") && line.contains(",53,")), "{:?}", seen[3]);
 }
