@@ -106,42 +106,39 @@ impl Index {
 
     /// The rows whose value's position in [`values`](Self::values) is set in `mask`, which is as long.
     pub fn select(&self, column: &str, mask: &BooleanBuffer) -> Result<Selection> {
-        let missing = || Error::Missing { what: format!("index on column {column}") };
-        let (position, entry) = self.column_named(column).ok_or_else(missing)?;
-        let codes = self.directory.dictionaries.get(usize::from(entry.dictionary)).map_or(0, |d| d.codes());
-        if mask.len() != codes {
-            return Err(Error::Columnar(format!("a mask of {} for the {codes} values of {column}", mask.len())));
-        }
-        match mask.count_set_bits() {
-            0 => Ok(Selection::none()),
-            all if all == codes => Ok(Selection::All),
-            _ => match self.column(position)? {
-                Loaded::Key(codes) => self.select_keys(entry, codes, mask).map(Selection::Keys),
-                Loaded::Rows(bitmaps) => {
-                    let wanted: Vec<&Bitmap> = mask.set_indices().filter_map(|code| bitmaps.get(code)).collect();
-                    Ok(Selection::Rows(Bitmap::fast_or(&wanted)))
-                }
-            },
-        }
+        self.select_within(column, mask, &Selection::All)
     }
 
-    /// The rows of `within` whose value's position in [`values`](Self::values) is set in `mask`. Where `within` is a few keys, only
-    /// they are looked at.
+    /// Those rows of `within` that [`select`](Self::select) gives. Where `within` is a few keys, only they are looked at.
     pub fn select_within(&self, column: &str, mask: &BooleanBuffer, within: &Selection) -> Result<Selection> {
-        if let Selection::Keys(few) = within
-            && let Some((position, entry)) = self.column_named(column)
-            && let Loaded::Key(codes) = self.column(position)?
-            && few.cardinality() < (codes.len() / LOOKED_UP_SHARE) as u64
-        {
-            let mirrored = self.partner(entry)?.unwrap_or(codes);
-            let is_wanted = |key: &u32| if key.is_multiple_of(2) { codes } else { mirrored }.is_in(key / 2, mask);
-            return Ok(Selection::Keys(few.iter().filter(is_wanted).collect()));
+        let missing = || Error::Missing { what: format!("index on column {column}") };
+        let mut entries = self.directory.columns.iter().enumerate();
+        let (position, entry) = entries.find(|(_, c)| c.name == column).ok_or_else(missing)?;
+        let values = self.directory.dictionaries.get(usize::from(entry.dictionary)).map_or(0, |d| d.codes());
+        if mask.len() != values {
+            return Err(Error::Columnar(format!("a mask of {} for the {values} values of {column}", mask.len())));
         }
-        self.and(within.clone(), self.select(column, mask)?)
-    }
-
-    fn column_named(&self, column: &str) -> Option<(usize, &ColumnEntry)> {
-        self.directory.columns.iter().enumerate().find(|(_, c)| c.name == column)
+        // What is the same for every row needs no look at the rows.
+        match mask.count_set_bits() {
+            0 => return Ok(Selection::none()),
+            all if all == values => return Ok(within.clone()),
+            _ => {}
+        }
+        let selected = match (self.column(position)?, within) {
+            (Loaded::Key(codes), Selection::Keys(few))
+                if few.cardinality() < (codes.len() / LOOKED_UP_SHARE) as u64 =>
+            {
+                let mirrored = self.partner(entry)?.unwrap_or(codes);
+                let is_wanted = |key: &u32| if key.is_multiple_of(2) { codes } else { mirrored }.is_in(key / 2, mask);
+                return Ok(Selection::Keys(few.iter().filter(is_wanted).collect()));
+            }
+            (Loaded::Key(codes), _) => self.select_keys(entry, codes, mask).map(Selection::Keys)?,
+            (Loaded::Rows(bitmaps), _) => {
+                let wanted: Vec<&Bitmap> = mask.set_indices().filter_map(|code| bitmaps.get(code)).collect();
+                Selection::Rows(Bitmap::fast_or(&wanted))
+            }
+        };
+        self.and(within.clone(), selected)
     }
 
     /// The codes that a key column has in the key's mirrored rows: those that its partner has in the others.

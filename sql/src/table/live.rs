@@ -66,9 +66,7 @@ impl OpenSegmentsExec {
         let properties = leaf::properties(Arc::clone(&schema), segments.len());
         OpenSegmentsExec { segments, table, columns: columns.into(), schema, properties }
     }
-}
 
-impl OpenSegmentsExec {
     /// The table, the open segments and their rows.
     pub(super) fn shown(&self) -> (&'static str, usize, u64) {
         (self.table.name, self.segments.len(), self.segments.iter().map(|s| s.rows(self.table.name)).sum())
@@ -77,8 +75,8 @@ impl OpenSegmentsExec {
 
 impl DisplayAs for OpenSegmentsExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows: u64 = self.segments.iter().map(|s| s.rows(self.table.name)).sum();
-        write!(f, "OpenSegmentsExec: table={}, segments={}, rows={rows}", self.table.name, self.segments.len())
+        let (table, segments, rows) = self.shown();
+        write!(f, "OpenSegmentsExec: table={table}, segments={segments}, rows={rows}")
     }
 }
 
