@@ -74,7 +74,7 @@ COMPARISONS = [
     ("mysql", "commands", of("mysql", lambda r: [MYSQL.get(r["command"], r["command"])] if "command" in r else []), "command", "mysql where command <> 'Login' and request_bytes > 0"),
     ("mysql", "statements", field("mysql", "query"), "query", "mysql where command in ('COM_QUERY', 'COM_STMT_PREPARE') and request_bytes > 0"),
     ("mysql", "users", field("mysql", "user"), '"user"', "mysql where command = 'Login'"),
-    ("mysql", "server versions", field("mysql", "version"), "server_version", "mysql where command = 'Login'"),
+    ("mysql", "server versions", field("mysql", "version"), "server_version", "mysql where command in ('greeting', 'Login')"),
     ("mysql", "errors", of("mysql", lambda r: [f"{r['error_code']} {r.get('sqlstate')} {r['error.message']}"] if "error_code" in r else []),
      "error_code || ' ' || error_state || ' ' || error_message", "mysql"),
     ("mysql", "affected rows", field("mysql", "affected_rows", lambda r: r["packet_number"] == 1), "affected_rows", "mysql"),

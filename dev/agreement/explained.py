@@ -26,7 +26,6 @@ WHY = {
     ("redis", "commands with arguments"): "tshark does not read inline commands",
     ("ssh", "versions"): "a connection on port 8000, which tshark takes for HTTP",
     ("postgresql", "users and databases"): "a made startup message whose length is wrong is not recognised",
-    ("mysql", "server versions"): "a connection that ends behind the greeting has no row",
     ("kafka", "lengths of responses"): "responses before the first request of a capture are not read",
     ("memcached", "keys"): "tshark reads the keys of the first commands of the text protocol only",
     ("tds", "packets"): "a login of a version before 7.2",

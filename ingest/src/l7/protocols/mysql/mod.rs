@@ -24,10 +24,10 @@ mod session;
 use session::Session;
 
 call_table! {
-    /// One row per MySQL or MariaDB command with its result, and per login. method is the statement's verb, otherwise the command;
+    /// One row per MySQL or MariaDB command with its result, per login, and per greeting that nobody answers. method is the statement's verb, otherwise the command;
     /// target the beginning of the statement or the database, status OK or the error's number.
     pub static MYSQL: "mysql", row MysqlRow, builder MysqlBuilder {
-        /// The command: COM_QUERY, COM_STMT_PREPARE, COM_STMT_EXECUTE, COM_PING, …; Login, SSLRequest before them.
+        /// The command: COM_QUERY, COM_STMT_PREPARE, COM_STMT_EXECUTE, COM_PING, …; greeting, Login, SSLRequest before them.
         command: Option<Symbol>,
         /// The statement, at most 64 KiB; NULL for commands without, and where it was prepared before the capture.
         query: Option<Text>,
@@ -79,12 +79,11 @@ pub(crate) static PROTOCOL: Protocol = Protocol {
     tables: &[(&MYSQL, || Box::new(MysqlBuilder::default()))],
 };
 
-/// The greeting of a server; in the middle of a connection a command with a statement.
+/// The beginning of a server; in the middle of a connection a command with a statement.
 fn probe(hint: &Hint, p: &[u8]) -> bool {
     let Some(([a, b, c, 0], payload)) = p.split_first_chunk::<4>() else { return false };
     let fits = 4 + u32::from_le_bytes([*a, *b, *c, 0]) as usize >= hint.len;
-    let is_greeting = packets::greeting(payload).is_some() && payload.contains(&0);
-    fits && (is_greeting || matches!(payload, [3 | 0x16, body @ ..] if sql::begins(body)))
+    fits && (packets::opens(payload) || matches!(payload, [3 | 0x16, body @ ..] if sql::begins(body)))
 }
 
 /// One connection: its packets.
@@ -124,7 +123,7 @@ impl Messages for Mysql {
         let Some((len, seq)) = header(message.bytes) else { return };
         let payload = message.bytes.get(4..).unwrap_or_default();
         let is_server = match self.session.client {
-            None if seq == 0 && packets::greeting(payload).is_some() => true,
+            None if seq == 0 && packets::opens(payload) => true,
             None if seq == 0 => false,
             None => return,
             Some(client) => client != way,

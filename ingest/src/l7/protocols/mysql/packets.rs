@@ -6,6 +6,9 @@ use crate::l7::{cursor::Cursor, text::lossy};
 /// Bytes of names and versions: more than servers allow.
 pub(super) const NAME_BYTES: usize = 1 << 10;
 
+/// Bytes of the text of an error that a connection is recognised by.
+const MIN_REFUSAL_BYTES: usize = 8;
+
 /// What a client says it can do, in its login. Only what decides how later bytes are read.
 pub(super) mod capability {
     pub(in super::super) const CONNECT_WITH_DB: u32 = 1 << 3;
@@ -89,6 +92,18 @@ pub(super) fn greeting(payload: &[u8]) -> Option<String> {
     let [10, rest @ ..] = payload else { return None };
     let version = lossy(Cursor::new(rest).until_zero(), NAME_BYTES);
     (version.starts_with(|c: char| c.is_ascii_digit()) && version.contains('.')).then_some(version)
+}
+
+/// Whether a server begins a connection so: with its greeting, or with an error in the place of one.
+pub(super) fn opens(payload: &[u8]) -> bool {
+    match payload {
+        [10, ..] => greeting(payload).is_some() && payload.contains(&0),
+        [0xff, low, high, text @ ..] => {
+            let is_error = (1000..2000).contains(&u16::from_le_bytes([*low, *high]));
+            is_error && text.len() >= MIN_REFUSAL_BYTES && !text.iter().any(u8::is_ascii_control)
+        }
+        _ => false,
+    }
 }
 
 /// What a client says when it logs in.

@@ -27,6 +27,8 @@ pub(super) struct Session {
     phase: Phase,
     login: Login,
     server_version: Option<String>,
+    /// The greeting, until it is answered.
+    greeting: Option<Half>,
     asked: VecDeque<Asked>,
     answer: Answer,
     within: Within,
@@ -142,6 +144,7 @@ impl Session {
     }
 
     fn log_in(&mut self, half: Half, payload: &[u8], out: &mut Out<'_>) {
+        self.greeting = None;
         self.login = packets::login(payload).unwrap_or_default();
         let database = self.login.database.clone();
         let asked = Asked { command: None, half, query: None, statement_id: None, database };
@@ -213,20 +216,22 @@ impl Session {
         out: &mut Out<'_>,
     ) {
         let half = Half { span: message.span, bytes: message.len };
+        self.unanswered(out);
         if seq == 0
             && self.asked.is_empty()
             && let Some(version) = packets::greeting(payload)
         {
-            (self.server_version, self.phase) = (Some(version), Phase::Login);
+            (self.server_version, self.phase, self.greeting) = (Some(version), Phase::Login, Some(half));
             return;
         }
         let Some(asked) = self.asked.front() else {
-            // An answer to what was not seen; of a result set there is no telling where it ends.
+            // An answer to what was not seen; of a result set there is no telling where it ends. An error may be all that a
+            // server says.
             if matches!(payload, [0 | 0xff, ..]) && seq <= 1 {
                 let failure = payload.strip_prefix(&[0xff]).and_then(packets::failure);
                 let ended = payload.strip_prefix(&[0]).and_then(packets::ok).unwrap_or_default();
-                let answer = Answer { half: Some(half), rows: None, ended, failure };
-                self.emit(None, &answer, Whole::Yes, out);
+                let whole = if seq == 0 && failure.is_some() { Whole::OneWay } else { Whole::Yes };
+                self.emit(None, &Answer { half: Some(half), rows: None, ended, failure }, whole, out);
             }
             return;
         };
@@ -259,6 +264,13 @@ impl Session {
                     self.answer.rows = Some(self.answer.rows.unwrap_or(0).saturating_add(1));
                 }
             },
+        }
+    }
+
+    /// A greeting that nobody answers becomes a row.
+    fn unanswered(&mut self, out: &mut Out<'_>) {
+        if let Some(half) = self.greeting.take() {
+            self.emit(None, &Answer { half: Some(half), ..Answer::default() }, Whole::OneWay, out);
         }
     }
 
@@ -339,11 +351,12 @@ impl Session {
 
     fn emit(&self, asked: Option<&Asked>, answer: &Answer, whole: Whole, out: &mut Out<'_>) {
         let query = asked.and_then(|asked| asked.query.as_deref());
-        let command = asked.and_then(|asked| match asked.command {
-            Some(command) => packets::command_name(command),
-            None if self.phase == Phase::Encrypted => Some("SSLRequest"),
-            None => Some("Login"),
-        });
+        let command = match asked.map(|asked| asked.command) {
+            Some(Some(command)) => packets::command_name(command),
+            Some(None) if self.phase == Phase::Encrypted => Some("SSLRequest"),
+            Some(None) => Some("Login"),
+            None => (whole == Whole::OneWay).then_some("greeting"),
+        };
         let verb = query.and_then(sql::verb);
         let failure = answer.failure.as_ref();
         let code = failure.map(|failure| failure.code.to_string());
@@ -397,6 +410,7 @@ impl Session {
 
     /// Everything that waits becomes a row.
     pub(super) fn end(&mut self, why: Option<ErrorType>, out: &mut Out<'_>) {
+        self.unanswered(out);
         let why = Whole::No(why.unwrap_or(ErrorType::NoResponse));
         let mut answer = std::mem::take(&mut self.answer);
         self.within = Within::Start;

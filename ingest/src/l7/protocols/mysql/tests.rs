@@ -89,6 +89,16 @@ fn a_login_and_commands() {
     assert_eq!((&*rows[3]["insert_id"], &*rows[3]["success"], &*rows[4]["success"]), ("5", "true", "false"));
 }
 
+/// Proves that a greeting is a row where nobody logs in, and so is a refusal in place of one.
+#[test]
+fn connections_without_a_login() {
+    let columns = ["method", "status", "success", "server_version", "error_message", "error_type", "src_port"];
+    let grabbed = Talk::tcp(7777).server(greeting()).rows();
+    assert_eq!(select(&grabbed, &columns), [["greeting", "OK", "true", "8.0.33", "", "", "40000"]]);
+    let refused = Talk::tcp(7777).server(packet(0, b"\xff\x10\x04#08004Too many connections")).rows();
+    assert_eq!(select(&refused, &columns), [["greeting", "1040", "false", "", "Too many connections", "", "40000"]]);
+}
+
 /// Proves that prepared statements are known by their number, that of the last one with it, until they are closed.
 #[test]
 fn prepared_statements() {
