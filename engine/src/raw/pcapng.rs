@@ -6,7 +6,7 @@
 //! Timestamps: the unsigned 64-bit count of the interface's unit that pcapng asks for. A time before 1970 is written as
 //! two's complement and read back as such; other tools show it as a time far ahead.
 
-use super::{Direction, Interface, RawPacket, Resolution, Statistics};
+use super::{Direction, Interface, MAX_PACKET_BYTES, RawPacket, Resolution, Statistics};
 
 /// Section Header Block.
 pub(crate) const SECTION: u32 = 0x0A0D_0D0A;
@@ -37,6 +37,8 @@ const SECTION_HEADER: usize = 16;
 
 /// Block type, total length, and the total length again at the end.
 const BLOCK_OVERHEAD: usize = 12;
+/// Bytes of a block at most: a packet with its header and options.
+const MAX_BLOCK_BYTES: usize = MAX_PACKET_BYTES + 1024;
 /// Interface, timestamp high and low, captured and original length.
 const PACKET_HEADER: usize = 20;
 /// The flags option and the end of options.
@@ -287,6 +289,16 @@ pub(crate) struct Block<'a> {
     pub(crate) kind: u32,
     /// What stands between the two lengths.
     pub(crate) body: &'a [u8],
+}
+
+/// Bytes of the block that `bytes` begin with, or None while not all of it is there.
+pub(super) fn whole_block(bytes: &[u8]) -> Result<Option<usize>, &'static str> {
+    let Some(&[_, _, _, _, a, b, c, d]) = bytes.first_chunk::<8>() else { return Ok(None) };
+    let len = u32::from_le_bytes([a, b, c, d]) as usize;
+    if !(BLOCK_OVERHEAD..=MAX_BLOCK_BYTES).contains(&len) {
+        return Err("a block is shorter than its head, or longer than that of a packet can be");
+    }
+    Ok((len <= bytes.len()).then_some(len))
 }
 
 /// Takes a block off the front of `bytes`; the error says which rule does not hold.

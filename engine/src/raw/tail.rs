@@ -8,16 +8,13 @@ use std::{
 };
 
 use super::{
-    Interface, MAX_PACKET_BYTES, RawPacket, Statistics,
-    pcapng::{self, next_block, read_section},
+    Interface, RawPacket, Statistics,
+    pcapng::{self, next_block, read_section, whole_block},
 };
 use crate::{Error, Result};
 
 /// Bytes asked of the operating system at a time.
 const READ_BYTES: usize = 1 << 20;
-
-/// Bytes of a block at most: a packet with its header and options.
-const MAX_BLOCK_BYTES: usize = MAX_PACKET_BYTES + 1024;
 
 /// A reader that follows a raw log.
 #[derive(Debug)]
@@ -131,14 +128,8 @@ impl LogTail {
     fn whole_block(&mut self) -> Result<Option<usize>> {
         loop {
             let ready = self.buffer.get(self.taken..).unwrap_or_default();
-            if let Some(&[_, _, _, _, l0, l1, l2, l3]) = ready.first_chunk::<8>() {
-                let len = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
-                if !(12..=MAX_BLOCK_BYTES).contains(&len) {
-                    return Err(Error::damaged(&self.path, self.offset(), format!("a block of {len} bytes")));
-                }
-                if len <= ready.len() {
-                    return Ok(Some(len));
-                }
+            if let Some(len) = whole_block(ready).map_err(|what| Error::damaged(&self.path, self.offset(), what))? {
+                return Ok(Some(len));
             }
             if !self.fill()? {
                 return Ok(None);
