@@ -36,6 +36,8 @@ const MAX_BYTES: usize = 16 << 10;
 const MAX_CAPTURE_BYTES: u64 = 1 << 20;
 /// Packets of a seed.
 const PACKETS_EACH: usize = 24;
+/// Packets of an open segment: the descriptions of columns take most of a chunk of their rows.
+const ROWS_EACH: usize = 4;
 
 /// Puts seeds into the folder that `WIRETAPE_FUZZ_SEEDS` names, if it is set. For a target's `init`.
 pub fn write(make: fn() -> Vec<Vec<u8>>) {
@@ -57,6 +59,11 @@ pub fn write_talks() {
 
 fn put(folder: &Path, seeds: &[Vec<u8>]) {
     fs::create_dir_all(folder).expect("a folder for the seeds");
+    assert!(
+        seeds.is_empty() || seeds.iter().any(|s| s.len() <= MAX_BYTES),
+        "no seed is small enough for {}",
+        folder.display()
+    );
     for seed in seeds.iter().filter(|s| s.len() <= MAX_BYTES) {
         fs::write(folder.join(format!("{:016x}", xxh3_64(seed))), seed).expect("room for the seeds");
     }
@@ -151,13 +158,15 @@ pub fn manifest() -> Vec<Vec<u8>> {
 /// Open segments: a log, and rows of either table.
 pub fn live() -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
-    for packets in stretches().into_iter().take(8) {
+    for mut packets in stretches().into_iter().take(8) {
+        packets.truncate(ROWS_EACH);
         let SegmentRows { packets: of_packets, flows, .. } = rows(&packets);
-        for (table, batch) in [(&PACKETS, of_packets), (&FLOWS, flows)] {
+        for (table, batch, rows_each) in [(&PACKETS, of_packets, ROWS_EACH), (&FLOWS, flows, ROWS_EACH / 2)] {
             let dir = tempfile::tempdir().expect("a temporary folder");
             let mut writer = RowsWriter::create(&Fs::default(), dir.path(), table).expect("an empty folder");
-            for at in (0..batch.num_rows()).step_by(8) {
-                writer.append(&batch.slice(at, 8.min(batch.num_rows() - at))).expect("room for a few rows");
+            for at in (0..batch.num_rows()).step_by(rows_each) {
+                let rows = batch.slice(at, rows_each.min(batch.num_rows() - at));
+                writer.append(&rows).expect("room for a few rows");
             }
             let rows = fs::read(dir.path().join(format!("{}.000000.rows", table.name))).expect("the file just written");
             seeds.push([&(rows.len() as u16).to_le_bytes()[..], &rows, &pcapng(&packets)].concat());

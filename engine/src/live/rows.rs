@@ -24,7 +24,8 @@ use std::{
 use arrow::{
     array::{AsArray, RecordBatch},
     compute,
-    datatypes::TimestampNanosecondType,
+    datatypes::{Field, TimestampNanosecondType},
+    error::ArrowError,
 };
 use arrow_ipc::{
     CompressionType,
@@ -156,6 +157,7 @@ pub(super) struct Chunk {
 /// The rows of one table as they were when this was made or last extended.
 #[derive(Debug, Clone)]
 pub(super) struct Rows {
+    table: &'static TableDef,
     path: PathBuf,
     file: Arc<File>,
     pub(super) chunks: Vec<Chunk>,
@@ -165,12 +167,13 @@ pub(super) struct Rows {
 
 impl Rows {
     /// What is there now, going on from `before`. None when the table has no rows yet.
-    pub(super) fn newest(dir: &Path, table: &TableDef, before: Option<&Rows>) -> Result<Option<Rows>> {
+    pub(super) fn newest(dir: &Path, table: &'static TableDef, before: Option<&Rows>) -> Result<Option<Rows>> {
         let Some(path) = newest(dir, table)? else { return Ok(None) };
         let mut rows = match before {
             Some(before) if before.path == path => before.clone(),
             _ => {
-                Rows { file: Arc::new(File::open(&path).map_err(Error::io(&path))?), path, chunks: Vec::new(), end: 0 }
+                let file = Arc::new(File::open(&path).map_err(Error::io(&path))?);
+                Rows { table, path, file, chunks: Vec::new(), end: 0 }
             }
         };
         rows.extend()?;
@@ -207,13 +210,23 @@ impl Rows {
         let mut columns: Vec<usize> = projection.iter().copied().chain([0]).collect();
         columns.sort_unstable();
         columns.dedup();
-        let mut stream = StreamReader::try_new(Cursor::new(bytes), Some(columns.clone()))?;
-        let batch = stream.next().ok_or_else(|| damaged("a chunk of rows without rows"))??;
+        let unreadable = |e: ArrowError| damaged(&format!("a chunk that is no rows of its table: {e}"));
+        let mut stream = StreamReader::try_new(Cursor::new(bytes), Some(columns.clone())).map_err(unreadable)?;
+        let batch = stream.next().ok_or_else(|| damaged("a chunk of rows without rows"))?.map_err(unreadable)?;
         if batch.num_rows() != chunk.rows as usize {
             return Err(damaged("a chunk has other rows than it says"));
         }
+        if !batch.schema().fields().iter().zip(&columns).all(|(field, at)| self.is_column(field, *at)) {
+            return Err(damaged("a chunk has other columns than its table"));
+        }
         let order: Vec<usize> = projection.iter().map(|c| columns.binary_search(c).unwrap_or_default()).collect();
         Ok(batch.project(&order)?)
+    }
+
+    /// Whether a field is the table's column at this place.
+    fn is_column(&self, field: &Field, at: usize) -> bool {
+        let column = self.table.columns.get(at);
+        column.is_some_and(|c| c.name == field.name() && c.kind.data_type() == *field.data_type())
     }
 }
 
@@ -230,4 +243,62 @@ fn parse_header(header: &[u8; HEADER_BYTES], offset: u64) -> Option<Chunk> {
         len,
         checksum: u64_at(32)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, Int64Array, TimestampNanosecondArray};
+
+    use super::*;
+    use crate::{ColumnDef, table::Kind};
+
+    const TS: ColumnDef = ColumnDef::new("ts", Kind::Ts, false, "When.");
+    const COUNT: ColumnDef = ColumnDef::new("count", Kind::I64, true, "How often.");
+    const PLACE: ColumnDef = ColumnDef::new("place", Kind::I64, true, "Where.");
+    const COUNT_AS_TEXT: ColumnDef = ColumnDef::new("count", Kind::Text, true, "How often, in words.");
+
+    const fn turns(columns: &'static [ColumnDef]) -> TableDef {
+        TableDef {
+            name: "turns",
+            comment: "What a turnstile counted.",
+            columns,
+            part_key: None,
+            system: false,
+            group: None,
+            variables: &[],
+            entries: &[],
+        }
+    }
+
+    static TURNS: TableDef = turns(&[TS, COUNT, PLACE]);
+    static RENAMED: TableDef = turns(&[TS, PLACE, COUNT]);
+    static RETYPED: TableDef = turns(&[TS, COUNT_AS_TEXT, PLACE]);
+    static WIDER: TableDef = turns(&[TS, COUNT, PLACE, COUNT_AS_TEXT]);
+
+    /// Proves that rows come back in the columns asked for, and that rows of a table with other columns, which another version has
+    /// written, are told from them before anyone takes a number for a text.
+    #[test]
+    fn rows_are_of_the_columns_of_their_table() {
+        let dir = tempfile::tempdir().unwrap();
+        let times = TimestampNanosecondArray::from(vec![5, 7]).with_data_type(Kind::Ts.data_type());
+        let columns: [ArrayRef; 3] = [
+            Arc::new(times),
+            Arc::new(Int64Array::from(vec![Some(1), None])),
+            Arc::new(Int64Array::from(vec![10, 20])),
+        ];
+        let batch = RecordBatch::try_new(TURNS.schema(), columns.to_vec()).unwrap();
+        RowsWriter::create(&Fs::default(), dir.path(), &TURNS).unwrap().append(&batch).unwrap();
+
+        let read = |table: &'static TableDef, projection: &[usize]| {
+            let rows = Rows::newest(dir.path(), table, None).unwrap().unwrap();
+            rows.read(rows.chunks.first().unwrap(), projection)
+        };
+        assert_eq!(read(&TURNS, &[2, 0]).unwrap(), batch.project(&[2, 0]).unwrap());
+        assert_eq!(read(&TURNS, &[]).unwrap().num_rows(), 2);
+        for (table, column) in [(&RENAMED, 1), (&RETYPED, 1), (&WIDER, 3)] {
+            assert_eq!(read(table, &[0]).unwrap().num_rows(), 2, "a column that both have is read");
+            let error = read(table, &[0, column]).unwrap_err();
+            assert!(matches!(error, Error::Damaged { .. }) && error.to_string().contains("table"), "{error}");
+        }
+    }
 }
