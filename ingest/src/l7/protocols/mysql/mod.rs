@@ -24,8 +24,8 @@ mod session;
 use session::Session;
 
 call_table! {
-    /// One row per MySQL or MariaDB command with its result, per login, and per greeting that nobody answers. method is the statement's verb, otherwise the command;
-    /// target the beginning of the statement or the database, status OK or the error's number.
+    /// One row per MySQL or MariaDB command with its result, per login, and per greeting without a login behind it. method is the
+    /// statement's verb, otherwise the command; target the beginning of the statement or the database, status OK or the error's number.
     pub static MYSQL: "mysql", row MysqlRow, builder MysqlBuilder {
         /// The command: COM_QUERY, COM_STMT_PREPARE, COM_STMT_EXECUTE, COM_PING, …; greeting, Login, SSLRequest before them.
         command: Option<Symbol>,

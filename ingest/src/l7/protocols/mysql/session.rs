@@ -27,7 +27,7 @@ pub(super) struct Session {
     phase: Phase,
     login: Login,
     server_version: Option<String>,
-    /// The greeting, until it is answered.
+    /// The greeting, until a login is seen behind it.
     greeting: Option<Half>,
     asked: VecDeque<Asked>,
     answer: Answer,
@@ -267,7 +267,7 @@ impl Session {
         }
     }
 
-    /// A greeting that nobody answers becomes a row.
+    /// A greeting without a login behind it becomes a row.
     fn unanswered(&mut self, out: &mut Out<'_>) {
         if let Some(half) = self.greeting.take() {
             self.emit(None, &Answer { half: Some(half), ..Answer::default() }, Whole::OneWay, out);
